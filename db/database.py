@@ -1,0 +1,162 @@
+"""Opening a database: which one, whether it is ours, and whether its tables fit this code.
+
+SQLite is opened in WAL mode with short transactions: readers begin deferred, writers begin IMMEDIATE, so that two
+writers queue up instead of deadlocking. A new SQLite file gets its tables on the spot; anything else that is not
+at this code's revision is refused by name.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from db.errors import DatabaseError, SchemaVersionError
+
+DEFAULT_URL = "rlsweep.db"
+VERSION_TABLE = "rlsweep_alembic_version"
+HEAD_REVISION = "0001"
+BUSY_TIMEOUT_SECONDS = 30.0
+
+
+def resolve_url(value: str | None) -> URL:
+    """The database meant by `--db`, else by `RLSWEEP_DB`, else `rlsweep.db` here; a bare path is SQLite."""
+    given = value or os.environ.get("RLSWEEP_DB") or DEFAULT_URL
+    if "://" not in given:
+        return URL.create("sqlite", database=str(Path(given).expanduser().absolute()))
+    try:
+        url = make_url(given)
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise DatabaseError(
+            f"`{_redacted(given)}` is not a database URL that can be used here ({error}). "
+            "Give a path for SQLite, or postgresql+psycopg://user@host/name."
+        ) from error
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise DatabaseError(f"rlsweep runs on SQLite and PostgreSQL, not on {url.get_backend_name()}.")
+    return url
+
+
+def open_database(url: URL, *, create: bool = True) -> Engine:
+    """An engine on a database whose tables fit this code.
+
+    Raises DatabaseError when the file cannot be opened, is not SQLite, belongs to another program, or does not
+    exist and `create` is false; SchemaVersionError (exit 5) when its revision is not this code's.
+    """
+    if url.get_backend_name() == "sqlite":
+        _check_sqlite_file(url, create=create)
+    try:
+        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+    except ModuleNotFoundError as error:
+        raise DatabaseError(f"{error.name} is not installed; PostgreSQL needs rlsweep[postgres].") from error
+    if url.get_backend_name() == "sqlite":
+        _configure_sqlite(engine)
+    try:
+        _ensure_revision(engine)
+    except DBAPIError as error:
+        engine.dispose()
+        raise DatabaseError(
+            f"Cannot open the database {url.render_as_string()}: {error.orig}. Choose another one with --db."
+        ) from error
+    return engine
+
+
+def is_sqlite_file(database: str) -> bool:
+    """Whether a URL's database is a file (SQLite) and not a server's name for one."""
+    return Path(database).is_absolute() and Path(database).is_file()
+
+
+def begin_write(engine: Engine) -> Any:
+    """A write transaction as a context manager yielding a Connection; on SQLite it begins IMMEDIATE."""
+    return engine.execution_options(rlsweep_write=True).begin()
+
+
+def _redacted(given: str) -> str:
+    scheme, _, rest = given.partition("://")
+    return f"{scheme}://***@{rest.rpartition('@')[2]}" if "@" in rest else given
+
+
+def _check_sqlite_file(url: URL, *, create: bool) -> None:
+    """Refuse a path that SQLite cannot use. Never opens the file: closing it would drop this process's locks on it."""
+    if not url.database or url.database == ":memory:":
+        raise DatabaseError("An in-memory database would be empty in every trial's process; give a file.")
+    path = Path(url.database)
+    if path.is_dir():
+        raise DatabaseError(f"{path} is a folder; give the database a file name, such as {path / 'rlsweep.db'}.")
+    if not path.exists():
+        if not create:
+            raise DatabaseError(
+                f"There is no database at {path}. `rlsweep submit` makes one; --db or RLSWEEP_DB names another."
+            )
+        if not path.parent.is_dir():
+            raise DatabaseError(f"The folder {path.parent} of the database does not exist; make it first.")
+        if not os.access(path.parent, os.W_OK):
+            raise DatabaseError(f"The folder {path.parent} cannot be written; choose another place with --db.")
+        return
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        raise DatabaseError(
+            f"{path} cannot be written (SQLite also writes beside it); make the file and its folder writable, "
+            "or choose another database with --db."
+        )
+
+
+def _configure_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, see below
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("rlsweep_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _ensure_revision(engine: Engine) -> None:
+    with engine.connect() as connection:
+        revision = _revision(connection)
+    if revision == HEAD_REVISION:
+        return
+    if revision is None and engine.dialect.name == "sqlite":
+        from db.migrate import create_tables
+
+        with begin_write(engine) as connection:
+            # Another process may have made the tables while this one waited for the write lock.
+            if _revision(connection) is None:
+                create_tables(connection)
+        return
+    _refuse(engine, revision)
+
+
+def _revision(connection: Connection) -> str | None:
+    """The revision the tables are at; None for an empty database. Refuses tables that are not ours."""
+    tables = set(inspect(connection).get_table_names())
+    if VERSION_TABLE in tables:
+        return str(connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one())  # noqa: S608
+    if tables:
+        shown = ", ".join(sorted(tables)[:3])
+        raise DatabaseError(
+            f"{connection.engine.url.render_as_string()} holds another program's tables ({shown}, ...). "
+            "Choose another database with --db."
+        )
+    return None
+
+
+def _refuse(engine: Engine, revision: str | None) -> None:
+    where = engine.url.render_as_string()
+    if revision is None:
+        raise SchemaVersionError(f"{where} has no rlsweep tables yet. Run `rlsweep db upgrade`.")
+    if revision > HEAD_REVISION:
+        raise SchemaVersionError(
+            f"{where} is at revision {revision}, newer than this rlsweep's {HEAD_REVISION}. Upgrade rlsweep."
+        )
+    raise SchemaVersionError(
+        f"{where} is at revision {revision}, older than this rlsweep's {HEAD_REVISION}. Run `rlsweep db upgrade`."
+    )

@@ -1,0 +1,38 @@
+"""The words for where a trial and an attempt stand. One word each, used in the tables, the code and the terminal."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class TrialState(StrEnum):
+    """A trial outlives its attempts. `succeeded` means: its last budget was reached."""
+
+    PLANNED = "planned"
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RECOVERING = "recovering"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class AttemptState(StrEnum):
+    """`lost` is not `failed`: nobody heard from the attempt again, so its cause is unknown."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+class Directive(StrEnum):
+    """What the trial is asked to do at the end of its step: the answer to every write of a step."""
+
+    CONTINUE = "continue"
+    DRAIN = "drain"
+
+
+FINAL_TRIAL_STATES = (TrialState.SUCCEEDED, TrialState.FAILED, TrialState.CANCELLED)

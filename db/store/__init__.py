@@ -1,0 +1,15 @@
+"""The store: the only code that writes to the database. One transaction a method; what a method returned from
+is committed.
+
+* `PlanStore` is the driver's side: which sweeps ask for which trials, what is still to be run, what was lost.
+* `AttemptStore` is the worker's side, bound to one attempt. Every write first proves that the attempt is still
+  the trial's living one (its number is the fencing token) and renews its lease; a dead attempt's late write
+  raises StaleAttemptError and changes nothing. Writing the same row twice is the same as writing it once.
+* `FitStore` keeps fits, which are never changed.
+"""
+
+from db.store.attempts import AttemptStore, claim
+from db.store.fits import FitStore
+from db.store.plan import PlanStore, Registration
+
+__all__ = ["AttemptStore", "FitStore", "PlanStore", "Registration", "claim"]

@@ -1,0 +1,177 @@
+"""The driver's side of the store: registering sweeps, finding what is left to run, declaring attempts lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
+
+from db.database import begin_write
+from db.records import PlannedTrial, Process, SweepRecord
+from db.states import FINAL_TRIAL_STATES, AttemptState, TrialState
+from db.tables import Attempt, Sweep, SweepTrial, Trial
+from db.types import database_now
+
+_SWEEP_TRIAL_COLUMNS = ("axes", "spec", "budget_unit", "budget_last")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A sweep after `submit`: trial ids in order of expansion, and how the trials differ from the last time."""
+
+    sweep_id: int
+    trial_ids: tuple[int, ...]
+    new: tuple[int, ...]
+    unchanged: tuple[int, ...]
+    removed: tuple[int, ...]
+
+
+class PlanStore:
+    """Writes what is to be run. See the package's docstring for the contract."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def register(self, sweep: SweepRecord, trials: Sequence[PlannedTrial]) -> Registration:
+        """Record a sweep and its trials; trials that exist already, in any sweep, are shared.
+
+        A trial that left the sweep keeps its results; only its membership ends.
+        """
+        with begin_write(self._engine) as connection:
+            sweep_id = _upsert_sweep(connection, sweep)
+            ids = _insert_missing_trials(connection, trials)
+            before = set(connection.scalars(select(SweepTrial.trial_id).where(SweepTrial.sweep_id == sweep_id)))
+            now = [ids[trial.science_hash] for trial in trials]
+            connection.execute(delete(SweepTrial).where(SweepTrial.sweep_id == sweep_id))
+            if trials:
+                connection.execute(insert(SweepTrial), _memberships(sweep_id, trials, ids))
+        return Registration(
+            sweep_id=sweep_id,
+            trial_ids=tuple(now),
+            new=tuple(i for i in now if i not in before),
+            unchanged=tuple(i for i in now if i in before),
+            removed=tuple(sorted(before - set(now))),
+        )
+
+    def queue(self, trial_ids: Sequence[int]) -> None:
+        """Mark trials as waiting for a place to run; running ones are left alone."""
+        with begin_write(self._engine) as connection:
+            connection.execute(
+                update(Trial)
+                .where(Trial.id.in_(trial_ids), Trial.state != TrialState.RUNNING)
+                .values(state=TrialState.QUEUED, finished_at=None)
+            )
+
+    def request_drain(self, sweep_id: int) -> None:
+        """Ask the sweep's running trials to save a checkpoint at the end of their step and stop."""
+        self._set_drain(sweep_id, requested=True)
+
+    def clear_drain(self, sweep_id: int) -> None:
+        """Let trials of the sweep run again."""
+        self._set_drain(sweep_id, requested=False)
+
+    def is_draining(self, sweep_id: int) -> bool:
+        """Whether the sweep was asked to stop."""
+        with self._engine.connect() as connection:
+            return connection.scalar(select(Sweep.drain_requested_at).where(Sweep.id == sweep_id)) is not None
+
+    def declare_lost(self, sweep_id: int, *, is_dead: Callable[[Process], bool]) -> list[int]:
+        """End attempts that will never be heard from again; returns their trials.
+
+        An attempt is lost when its lease ran out on the database's clock, or when `is_dead` knows that its
+        process is gone. Its trial goes back to `recovering`.
+        """
+        with begin_write(self._engine) as connection:
+            rows = connection.execute(
+                select(
+                    Attempt.id,
+                    Attempt.trial_id,
+                    Attempt.host,
+                    Attempt.pid,
+                    Attempt.process_started_at,
+                    (Attempt.lease_expires_at < database_now()).label("expired"),
+                )
+                .join(SweepTrial, SweepTrial.trial_id == Attempt.trial_id)
+                .where(SweepTrial.sweep_id == sweep_id, Attempt.state == AttemptState.RUNNING)
+            ).all()
+            lost = [row for row in rows if row.expired or is_dead(Process(row.host, row.pid, row.process_started_at))]
+            for row in lost:
+                _end_as_lost(connection, row.id, row.trial_id)
+        return [row.trial_id for row in lost]
+
+    def fail(self, trial_id: int, *, message: str) -> None:
+        """End a trial whose attempts were lost too often; the message goes to its last attempt."""
+        last = select(func.max(Attempt.number)).where(Attempt.trial_id == trial_id).scalar_subquery()
+        with begin_write(self._engine) as connection:
+            connection.execute(
+                update(Trial)
+                .where(Trial.id == trial_id, Trial.state.not_in(FINAL_TRIAL_STATES))
+                .values(state=TrialState.FAILED, finished_at=database_now())
+            )
+            connection.execute(
+                update(Attempt)
+                .where(Attempt.trial_id == trial_id, Attempt.number == last)
+                .values(failure_class="killed", message=message)
+            )
+
+    def _set_drain(self, sweep_id: int, *, requested: bool) -> None:
+        with begin_write(self._engine) as connection:
+            connection.execute(
+                update(Sweep)
+                .where(Sweep.id == sweep_id)
+                .values(drain_requested_at=database_now() if requested else None)
+            )
+
+
+def _upsert_sweep(connection: Connection, sweep: SweepRecord) -> int:
+    values = asdict(sweep) | {"submitted_at": database_now(), "drain_requested_at": None}
+    known = connection.scalar(select(Sweep.id).where(Sweep.name == sweep.name))
+    if known is None:
+        return int(connection.execute(insert(Sweep).values(values).returning(Sweep.id)).scalar_one())
+    connection.execute(update(Sweep).where(Sweep.id == known).values(values))
+    return int(known)
+
+
+def _insert_missing_trials(connection: Connection, trials: Sequence[PlannedTrial]) -> dict[str, int]:
+    """Science hash -> trial id, for all trials, in at most three statements whatever their number."""
+    hashes = [trial.science_hash for trial in trials]
+    known = _ids_by_hash(connection, hashes)
+    # A sweep never names a trial twice (expansion refuses it), so one row a missing hash is enough.
+    missing = [_trial_row(trial) for trial in trials if trial.science_hash not in known]
+    if missing:
+        connection.execute(insert(Trial), missing)
+        known = _ids_by_hash(connection, hashes)
+    return known
+
+
+def _ids_by_hash(connection: Connection, hashes: Sequence[str]) -> dict[str, int]:
+    statement = select(Trial.science_hash, Trial.id).where(Trial.science_hash.in_(bindparam("hashes", expanding=True)))
+    found: dict[str, int] = {}
+    for start in range(0, len(hashes), 500):  # SQLite bounds the number of bound values
+        chunk = list(hashes[start : start + 500])
+        found |= {row.science_hash: row.id for row in connection.execute(statement, {"hashes": chunk})}
+    return found
+
+
+def _trial_row(trial: PlannedTrial) -> dict[str, object]:
+    return {key: value for key, value in asdict(trial).items() if key not in _SWEEP_TRIAL_COLUMNS}
+
+
+def _memberships(sweep_id: int, trials: Sequence[PlannedTrial], ids: dict[str, int]) -> list[dict[str, object]]:
+    return [
+        {"sweep_id": sweep_id, "trial_id": ids[trial.science_hash], "position": position}
+        | {column: getattr(trial, column) for column in _SWEEP_TRIAL_COLUMNS}
+        for position, trial in enumerate(trials)
+    ]
+
+
+def _end_as_lost(connection: Connection, attempt_id: int, trial_id: int) -> None:
+    connection.execute(
+        update(Attempt)
+        .where(Attempt.id == attempt_id, Attempt.state == AttemptState.RUNNING)
+        .values(state=AttemptState.LOST, ended_at=database_now(), message="No sign of life; see its log.")
+    )
+    connection.execute(
+        update(Trial).where(Trial.id == trial_id, Trial.state == TrialState.RUNNING).values(state=TrialState.RECOVERING)
+    )

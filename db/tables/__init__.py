@@ -1,0 +1,29 @@
+"""The tables, in the order in which a sweep fills them: plan, runs, results, fits.
+
+Rules that hold in all of them: columns are typed and commented; a missing number is NULL, never 0; FLOPs are
+double precision, because 1e19 does not fit a 64-bit integer; `_at` columns are UTC.
+"""
+
+from db.tables.base import Base
+from db.tables.fits import Fit, FitCheck, FitHoldout, FitParameter, FitPoint
+from db.tables.plan import Sweep, SweepTrial, Trial
+from db.tables.results import Checkpoint, Evaluation, Step
+from db.tables.runs import Attempt, DataSet, Model
+
+__all__ = [
+    "Attempt",
+    "Base",
+    "Checkpoint",
+    "DataSet",
+    "Evaluation",
+    "Fit",
+    "FitCheck",
+    "FitHoldout",
+    "FitParameter",
+    "FitPoint",
+    "Model",
+    "Step",
+    "Sweep",
+    "SweepTrial",
+    "Trial",
+]

@@ -1,0 +1,96 @@
+"""What was concluded: a fit, its parameters, the rows it used, its held-out errors and its checks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.tables.base import Base, Identifier
+from db.types import database_now
+
+
+class Fit(Base):
+    __tablename__ = "fit"
+    __table_args__ = ({"comment": "One fit of one law to one set of rows; never changed once written."},)
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True, comment="Number of the fit.")
+    sweep_id: Mapped[int | None] = mapped_column(ForeignKey("sweep.id"), comment="The sweep it fits; NULL: several.")
+    created_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was made, UTC.")
+    scope: Mapped[str] = mapped_column(String(40), comment="inter-model, intra-model, ...")
+    x: Mapped[str] = mapped_column(String(20), comment="What the loss is plotted against.")
+    estimator: Mapped[str] = mapped_column(String(40), comment="How the parameters were estimated.")
+    k_form: Mapped[str] = mapped_column(String(40), comment="Form of k(N).")
+    rlsweep_version: Mapped[str] = mapped_column(String(40), comment="Version of the code.")
+    data_sha256: Mapped[str] = mapped_column(String(64), comment="SHA-256 of the rows, in canonical form.")
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, comment="Every setting of the fit.")
+    num_points: Mapped[int] = mapped_column(comment="Evaluations used.")
+    num_sizes: Mapped[int] = mapped_column(comment="Model sizes used.")
+    num_runs: Mapped[int] = mapped_column(comment="Trajectories used.")
+    r2: Mapped[float | None] = mapped_column(comment="R^2 of the law over all points, in log L.")
+    r2_size_means: Mapped[float | None] = mapped_column(comment="R^2 of each size's mean alone: what r2 must beat.")
+    aicc: Mapped[float | None] = mapped_column(comment="AICc with the effective number of points.")
+    status: Mapped[str] = mapped_column(String(40), comment="identified, K_max not identified, ...")
+
+
+class FitParameter(Base):
+    __tablename__ = "fit_parameter"
+    __table_args__ = ({"comment": "One parameter of a fit, with its 95% interval."},)
+
+    fit_id: Mapped[int] = mapped_column(ForeignKey("fit.id"), primary_key=True, comment="The fit.")
+    name: Mapped[str] = mapped_column(String(40), primary_key=True, comment="K_max, N_0, k, E, ...")
+    # 0 stands for "of all sizes": a key column cannot be NULL.
+    num_params: Mapped[int] = mapped_column(primary_key=True, comment="Size it belongs to; 0: all sizes.")
+    estimate: Mapped[float | None] = mapped_column(comment="Estimate; NULL: not identified.")
+    standard_error: Mapped[float | None] = mapped_column(comment="Standard error.")
+    low: Mapped[float | None] = mapped_column(comment="Lower end of the 95% interval.")
+    high: Mapped[float | None] = mapped_column(comment="Upper end of the 95% interval.")
+    at_bound: Mapped[bool] = mapped_column(comment="Whether the estimate lies on a bound.")
+
+
+class FitPoint(Base):
+    __tablename__ = "fit_point"
+    __table_args__ = ({"comment": "The role of each evaluation in a fit, also of those left out."},)
+
+    fit_id: Mapped[int] = mapped_column(ForeignKey("fit.id"), primary_key=True, comment="The fit.")
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluation.id"), primary_key=True, comment="The evaluation.")
+    role: Mapped[str] = mapped_column(String(20), comment="train, holdout, baseline, outside_window, ...")
+    reason: Mapped[str | None] = mapped_column(Text, comment="Why it was left out.")
+    weight: Mapped[float | None] = mapped_column(comment="Weight in the fit.")
+    fitted_loss: Mapped[float | None] = mapped_column(comment="The law's test loss there.")
+    residual: Mapped[float | None] = mapped_column(comment="log of observed minus log of fitted loss.")
+
+
+class FitHoldout(Base):
+    __tablename__ = "fit_holdout"
+    __table_args__ = ({"comment": "A forecast of a fit, held against what was seen."},)
+
+    fit_id: Mapped[int] = mapped_column(ForeignKey("fit.id"), primary_key=True, comment="The fit.")
+    position: Mapped[int] = mapped_column(primary_key=True, comment="Place in the fit's list, from 0.")
+    mode: Mapped[str] = mapped_column(String(20), comment="in_sample, zero_shot, kshot(m) or oracle_level.")
+    quantity: Mapped[str] = mapped_column(String(40), comment="What was forecast: k, final_loss, ...")
+    num_params: Mapped[int | None] = mapped_column(comment="Size that was forecast.")
+    prefix_share: Mapped[float | None] = mapped_column(comment="Share of the run that was used; NULL: not a prefix.")
+    predicted: Mapped[float | None] = mapped_column(comment="Forecast.")
+    low: Mapped[float | None] = mapped_column(comment="Lower end of its 95% interval.")
+    high: Mapped[float | None] = mapped_column(comment="Upper end of its 95% interval.")
+    actual: Mapped[float | None] = mapped_column(comment="What was seen.")
+    actual_standard_error: Mapped[float | None] = mapped_column(comment="Its standard error.")
+    relative_error: Mapped[float | None] = mapped_column(comment="(predicted - actual) / actual.")
+    covered: Mapped[bool | None] = mapped_column(comment="Whether the interval holds what was seen.")
+
+
+class FitCheck(Base):
+    __tablename__ = "fit_check"
+    __table_args__ = ({"comment": "One check of a fit, in words."},)
+
+    fit_id: Mapped[int] = mapped_column(ForeignKey("fit.id"), primary_key=True, comment="The fit.")
+    position: Mapped[int] = mapped_column(primary_key=True, comment="Place in the fit's list, from 0.")
+    code: Mapped[str] = mapped_column(String(20), comment="Code of the check.")
+    severity: Mapped[str] = mapped_column(String(20), comment="note, warning or failure.")
+    value: Mapped[float | None] = mapped_column(comment="What was measured.")
+    threshold: Mapped[float | None] = mapped_column(comment="What it was held against.")
+    num_params: Mapped[int | None] = mapped_column(comment="Size it is about; NULL: all.")
+    message: Mapped[str] = mapped_column(Text, comment="What it means.")

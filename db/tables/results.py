@@ -1,0 +1,113 @@
+"""What came out: one row per step, evaluation and checkpoint, keyed by trial, attempt and step."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.tables.base import Base, Identifier
+from db.types import database_now
+
+
+def _attempt_key() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["trial_id", "attempt"], ["attempt.trial_id", "attempt.number"])
+
+
+class Step(Base):
+    __tablename__ = "step"
+    __table_args__ = (
+        _attempt_key(),
+        {
+            "comment": "One rollout block: its prompts, completions, updates and cost. `cumulative_` columns count the "
+            "whole trajectory up to and including this step, whichever attempts computed it."
+        },
+    )
+
+    trial_id: Mapped[int] = mapped_column(primary_key=True, comment="The trial.")
+    attempt: Mapped[int] = mapped_column(primary_key=True, comment="Number of the attempt that computed it.")
+    step: Mapped[int] = mapped_column(primary_key=True, comment="Number of the step, from 1.")
+    recorded_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was recorded, UTC.")
+
+    samples: Mapped[int] = mapped_column(comment="Prompts of the step.")
+    prompt_tokens: Mapped[int] = mapped_column(comment="Prompt tokens, once per completion.")
+    completion_tokens: Mapped[int] = mapped_column(comment="Completion tokens.")
+    cumulative_samples: Mapped[int] = mapped_column(comment="Prompts seen so far: D.")
+    cumulative_tokens: Mapped[int] = mapped_column(comment="Prompt and completion tokens so far.")
+    cumulative_flops: Mapped[float] = mapped_column(comment="Model FLOPs of generation and training so far: C.")
+    cumulative_paper_flops: Mapped[float | None] = mapped_column(
+        comment="6 x nominal parameters x tokens so far, as arXiv 2509.25300 counts; NULL: no nominal size."
+    )
+    cumulative_seconds: Mapped[float] = mapped_column(comment="Seconds of training so far, evaluation not counted.")
+
+    generation_flops: Mapped[float] = mapped_column(comment="Model FLOPs of generation.")
+    old_logprob_flops: Mapped[float] = mapped_column(comment="Model FLOPs of the sampling policy's log-probs.")
+    reference_flops: Mapped[float] = mapped_column(comment="Model FLOPs of the reference's log-probs.")
+    train_flops: Mapped[float] = mapped_column(comment="Model FLOPs of forward and backward passes.")
+    flops_version: Mapped[int] = mapped_column(comment="Version of the FLOP formulas.")
+    step_seconds: Mapped[float] = mapped_column(comment="Seconds of the whole step.")
+    generation_seconds: Mapped[float] = mapped_column(comment="Seconds of generation.")
+    logprob_seconds: Mapped[float] = mapped_column(comment="Seconds of old and reference log-probs.")
+    reward_seconds: Mapped[float] = mapped_column(comment="Seconds of verification.")
+
+    loss: Mapped[float | None] = mapped_column(comment="Policy loss, mean over the step's updates.")
+    reward: Mapped[float | None] = mapped_column(comment="Mean training reward.")
+    reward_std: Mapped[float | None] = mapped_column(comment="Mean over groups of the reward's deviation.")
+    zero_variance_share: Mapped[float | None] = mapped_column(comment="Share of groups whose rewards are all equal.")
+    kl: Mapped[float | None] = mapped_column(comment="KL to the reference; NULL: no reference.")
+    entropy: Mapped[float | None] = mapped_column(comment="Mean entropy per completion token, in nats.")
+    clipped_share: Mapped[float | None] = mapped_column(comment="Share of tokens whose ratio was clipped.")
+    gradient_norm: Mapped[float | None] = mapped_column(comment="Gradient norm before clipping, mean over updates.")
+    learning_rate: Mapped[float | None] = mapped_column(comment="Learning rate of the last update.")
+    mean_completion_tokens: Mapped[float | None] = mapped_column(comment="Mean completion length.")
+    max_completion_tokens: Mapped[float | None] = mapped_column(comment="Longest completion.")
+    truncated_share: Mapped[float | None] = mapped_column(comment="Share of completions cut at the limit.")
+    sampling_logprob_difference: Mapped[float | None] = mapped_column(
+        comment="Mean absolute difference between the engine's log-probs and the policy's; NULL: no engine."
+    )
+
+
+class Evaluation(Base):
+    __tablename__ = "evaluation"
+    __table_args__ = (
+        _attempt_key(),
+        UniqueConstraint("trial_id", "attempt", "step", "benchmark", "protocol"),
+        {"comment": "One benchmark at one step. Test loss is 1 - score."},
+    )
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True, comment="Number of the evaluation.")
+    trial_id: Mapped[int] = mapped_column(comment="The trial.")
+    attempt: Mapped[int] = mapped_column(comment="Number of the attempt that computed it.")
+    step: Mapped[int] = mapped_column(comment="Step after which it was made; 0: before the first.")
+    recorded_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was recorded, UTC.")
+    benchmark: Mapped[str] = mapped_column(String(80), comment="The problems.")
+    protocol: Mapped[str] = mapped_column(String(80), comment="How they were put and scored; never mixed in a fit.")
+    problems: Mapped[int] = mapped_column(comment="Number of problems.")
+    samples_per_problem: Mapped[int | None] = mapped_column(comment="Completions a problem; NULL: exact probability.")
+    successes: Mapped[int | None] = mapped_column(comment="Right completions in all; NULL: exact probability.")
+    score: Mapped[float] = mapped_column(comment="Pass@1.")
+    standard_error: Mapped[float | None] = mapped_column(comment="Standard error of the score over problems.")
+    evaluation_flops: Mapped[float] = mapped_column(comment="Model FLOPs it cost.")
+    seconds: Mapped[float] = mapped_column(comment="Seconds it took.")
+
+
+class Checkpoint(Base):
+    __tablename__ = "checkpoint"
+    __table_args__ = (
+        _attempt_key(),
+        UniqueConstraint("trial_id", "attempt", "step"),
+        Index(None, "trial_id", "step"),
+        {"comment": "A complete, verified copy of a trial's state at the end of a step."},
+    )
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True, comment="Number of the checkpoint.")
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), comment="The trial.")
+    attempt: Mapped[int] = mapped_column(comment="Number of the attempt that wrote it.")
+    step: Mapped[int] = mapped_column(comment="Step at whose end it was written.")
+    uri: Mapped[str] = mapped_column(Text, comment="Where it is.")
+    num_bytes: Mapped[int] = mapped_column(comment="Size of its files, in bytes.")
+    manifest_sha256: Mapped[str] = mapped_column(String(64), comment="SHA-256 of the list of its files' hashes.")
+    is_milestone: Mapped[bool] = mapped_column(comment="Whether a budget was reached at this step.")
+    written_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was complete, UTC.")
+    deleted_at: Mapped[datetime | None] = mapped_column(comment="When its files were deleted, UTC; NULL: kept.")

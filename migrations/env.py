@@ -1,0 +1,21 @@
+"""Alembic's environment: runs revisions on the connection it is handed, never on one of its own making.
+
+Batch mode lets SQLite, which cannot alter most things in place, migrate by copying a table.
+"""
+
+from alembic import context
+
+from db.database import VERSION_TABLE
+from db.tables import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    version_table=VERSION_TABLE,
+    render_as_batch=True,
+    compare_type=True,
+    user_module_prefix="",
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

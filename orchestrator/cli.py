@@ -1,0 +1,44 @@
+"""The command line: one command per module in `orchestrator.commands`, one place where errors become exit codes.
+
+Nothing heavy is imported here or by the command modules at import time, so `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from orchestrator.commands import fit, plot, show, status, submit, validate, version
+
+app = typer.Typer(
+    name="rlsweep",
+    help="Experiment sweeps and a results database for scaling laws of RL post-training.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (validate, submit, status, show, fit, plot, version):
+    app.command(name=module.NAME)(module.command)
+
+
+def main() -> None:
+    """Run the command line. What a user can act on is one message and an exit code, never a traceback."""
+    from db.errors import RlsweepError
+
+    try:
+        app()
+    except RlsweepError as error:
+        print(f"rlsweep: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("rlsweep: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (`rlsweep status | head`); keep Python from complaining at exit.
+        sys.stderr.close()
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

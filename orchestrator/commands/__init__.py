@@ -1,0 +1,1 @@
+"""The commands of `rlsweep`, one module each: read the arguments, call the library, print."""

@@ -1,0 +1,7 @@
+"""`rlsweep fit`."""
+
+NAME = "fit"
+
+
+def command() -> None:
+    """x"""

@@ -1,0 +1,7 @@
+"""`rlsweep plot`."""
+
+NAME = "plot"
+
+
+def command() -> None:
+    """x"""

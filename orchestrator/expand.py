@@ -1,0 +1,133 @@
+"""From a sweep file to its trials: every combination of the axes' values, in a fixed order.
+
+The order is that of nested loops, the first axis outermost; it depends on the file's text alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.spec_problems import InvalidSweep, Path, SpecProblem, dotted
+from orchestrator.sweep_file import LoadedSweep, ModelEntry, Point, SweepFile, to_problem
+from workers.spec import Algorithm, Execution, Model, Sampling, TrialSpec
+
+
+@dataclass(frozen=True)
+class ExpandedTrial:
+    """A trial's specification and the axis values that make it this one."""
+
+    axes: dict[str, Any]
+    spec: TrialSpec
+
+
+def expand(loaded: LoadedSweep) -> list[ExpandedTrial]:
+    """All trials of a sweep. Raises InvalidSweep with every problem of every grid point, each once."""
+    problems: dict[str, SpecProblem] = {}
+    trials: list[ExpandedTrial] = []
+    for indices, values in _grid_points(loaded.sweep):
+        try:
+            trials.append(ExpandedTrial(values, _trial_spec(loaded.sweep, values)))
+        except ValidationError as error:
+            for details in error.errors():
+                problem = _place(to_problem(details, loaded.source, ("base",), Point), loaded, indices)
+                problems.setdefault(str(problem), problem)
+        except _UnknownModel as error:
+            path: Path = ("axes", "grid", "model", indices["model"]) if "model" in indices else ("base", "model")
+            problem = SpecProblem(loaded.source.position(path), path, str(error))
+            problems.setdefault(str(problem), problem)
+    if problems:
+        raise InvalidSweep(list(problems.values()))
+    return trials
+
+
+class _UnknownModel(ValueError):
+    """A model name that `models` does not define and that is no hub id or folder."""
+
+
+def _grid_points(sweep: SweepFile) -> Iterator[tuple[dict[str, int], dict[str, Any]]]:
+    names = list(sweep.axes.grid)
+    choices = [list(enumerate(sweep.axes.grid[name])) for name in names]
+    for combination in itertools.product(*choices):
+        indices = {name: index for name, (index, _) in zip(names, combination, strict=True)}
+        values = {name: value for name, (_, value) in zip(names, combination, strict=True)}
+        yield indices, values
+
+
+def _trial_spec(sweep: SweepFile, values: dict[str, Any]) -> TrialSpec:
+    data = copy.deepcopy(sweep.base)
+    for name, value in values.items():
+        _set(data, name.split("."), value)
+    point = Point.model_validate(data)
+    return TrialSpec(
+        model=_model(point.model, sweep.models),
+        data=point.data,
+        algorithm=Algorithm(
+            name=point.algorithm,
+            group_size=point.group_size,
+            prompts_per_step=point.prompts_per_step,
+            updates_per_step=point.updates_per_step,
+            clip_low=point.loss.clip_low,
+            clip_high=point.loss.clip_high,
+            kl_coefficient=point.loss.kl_coefficient,
+            loss_aggregation=point.loss.aggregation,
+            advantage_scale=point.loss.advantage_scale,
+        ),
+        optimizer=point.optimizer,
+        sampling=Sampling(
+            max_completion_tokens=point.generation.max_completion_tokens,
+            temperature=point.generation.temperature,
+            top_p=point.generation.top_p,
+        ),
+        seed=point.seed,
+        budget=sweep.budgets,
+        evaluations=tuple(sweep.evaluations),
+        execution=Execution(
+            engine=point.generation.engine,
+            gpu_memory_utilization=point.generation.gpu_memory_utilization,
+            micro_batch=sweep.resources.micro_batch,
+            cpus=sweep.resources.cpus,
+            gpus=sweep.resources.gpus,
+            memory_gb=sweep.resources.memory_gb,
+            gradient_checkpointing=sweep.resources.gradient_checkpointing,
+            checkpoint_every_steps=sweep.checkpoints.every_steps,
+            checkpoints_kept=sweep.checkpoints.keep,
+        ),
+    )
+
+
+def _set(data: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        data = data.setdefault(part, {})
+    data[path[-1]] = value
+
+
+def _model(name: str, models: dict[str, ModelEntry]) -> Model:
+    entry = models.get(name)
+    if entry is not None:
+        return Model(name=name, **entry.model_dump(exclude_none=True) | _made(entry))
+    if "/" in name:  # organisation/name on the hub, or a path
+        return Model(name=name, source=name)
+    known = f"; defined here: {', '.join(models)}" if models else ""
+    raise _UnknownModel(f"found {name!r}, expected a name from `models`, a hub id such as org/name, or a path{known}")
+
+
+def _made(entry: ModelEntry) -> dict[str, Any]:
+    """The nested model itself, not its dump, which would be validated anew."""
+    return {"made": entry.made} if entry.made is not None else {}
+
+
+def _place(problem: SpecProblem, loaded: LoadedSweep, indices: dict[str, int]) -> SpecProblem:
+    """Move a problem of `base` to the axis value that caused it, if one did."""
+    name = dotted(problem.path[1:])
+    if name in indices:
+        path: Path = ("axes", "grid", name, indices[name])
+        return SpecProblem(loaded.source.position(path), path, problem.message)
+    if loaded.source.position(problem.path).line is None or (problem.path[1:2] and problem.path[1] in indices):
+        return SpecProblem(loaded.source.position(("axes", "grid", name)), problem.path, problem.message)
+    return problem

@@ -1,0 +1,189 @@
+"""Running trials on Ray Tune: the one place that imports Ray.
+
+Ray decides where and when an attempt runs; the attempt itself is a process of its own (`workers.attempt`), started
+in a fresh process group on the node that Ray chose. Results go to the database, never through Ray, so that a killed
+driver loses nothing. The child's standard input is its lifeline: when the Ray worker dies, the pipe closes and the
+whole process group goes with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from db.database import open_database, resolve_url
+from db.errors import EnvironmentProblem, RlsweepError
+from db.store import PlanStore
+from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STALE, EXIT_SUCCEEDED
+from workers.provenance import is_dead
+from workers.spec import Execution
+
+# An attempt that was killed is tried again this often before a person has to look.
+MAX_RESTARTS = 3
+RAY_MEMORY_GB = 1.5
+_OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: nothing of size goes through it
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C drains the sweep; see orchestrator.submit
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_memory_monitor_refresh_ms": "0",  # it would kill trials by the host's memory, not by theirs
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class AttemptKilled(RlsweepError):
+    """An attempt's process was killed from outside; Ray Tune starts the trial anew."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A trial to be run, and where its files are."""
+
+    sweep_id: int
+    trial_id: int
+    models_folder: str
+    trial_folder: str
+    database_url: str
+    execution: Execution
+
+
+def concurrency(executions: Sequence[Execution], *, limit: int | None, cpus: int, available_gb: float) -> int:
+    """How many trials at a time this machine bears: by CPUs, by memory and by the user's limit.
+
+    Raises EnvironmentProblem when there is not even room for one.
+    """
+    cpus_each = max(execution.cpus for execution in executions)
+    gb_each = max(execution.memory_gb for execution in executions)
+    by_memory = int((available_gb - RAY_MEMORY_GB) // gb_each)
+    if by_memory < 1:
+        raise EnvironmentProblem(
+            f"{available_gb:.1f} GB of memory are free; Ray takes about {RAY_MEMORY_GB} GB and one trial "
+            f"{gb_each:g} GB (resources.memory_gb). Free some memory, or lower resources.memory_gb if trials need less."
+        )
+    if cpus_each > cpus:
+        raise EnvironmentProblem(
+            f"A trial asks for {cpus_each} CPUs (resources.cpus), and this machine has {cpus}. Ask for fewer."
+        )
+    return min(by_memory, cpus // cpus_each, limit or sys.maxsize)
+
+
+def start_ray(*, num_cpus: int, num_gpus: int | None = None) -> None:
+    """Start Ray on this machine, bound to loopback. Raises EnvironmentProblem with Ray's own reason if it cannot."""
+    os.environ |= _QUIET
+    import ray
+
+    try:
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            configure_logging=True,
+            _node_ip_address="127.0.0.1",
+        )
+    except (ValueError, RuntimeError, OSError, ConnectionError, TimeoutError) as error:
+        raise EnvironmentProblem(
+            f"Ray did not start: {error}. It needs about {RAY_MEMORY_GB} GB of memory and room in /dev/shm and /tmp."
+        ) from error
+    logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+def stop_ray() -> None:
+    """Stop Ray; attempts that still run lose their lifeline and end."""
+    import ray
+
+    ray.shutdown()
+
+
+def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folder: Path) -> None:
+    """Run the trials to their end; returns when none is left. What became of them is in the database."""
+    from ray import tune
+
+    by_trial = {launch.trial_id: launch for launch in launches}
+
+    def resources(config: dict[str, Any]) -> Any:
+        execution = by_trial[config["trial_id"]].execution
+        return tune.PlacementGroupFactory([{"CPU": execution.cpus, "GPU": execution.gpus}])
+
+    def trainable(config: dict[str, Any]) -> dict[str, int]:
+        return {"exit_code": run_attempt(by_trial[config["trial_id"]])}
+
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, resources),
+        param_space={"trial_id": tune.grid_search([launch.trial_id for launch in launches])},
+        tune_config=tune.TuneConfig(max_concurrent_trials=max_concurrent, reuse_actors=False),
+        run_config=tune.RunConfig(
+            name="rlsweep",
+            storage_path=str(storage_folder.absolute()),
+            failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def run_attempt(launch: Launch) -> int:
+    """Run one attempt in a process of its own; returns its exit code. Raises AttemptKilled if it was killed."""
+    engine = open_database(resolve_url(launch.database_url), create=False)
+    plan = PlanStore(engine)
+    if plan.is_draining(launch.sweep_id):
+        return EXIT_INTERRUPTED
+    folder = Path(launch.trial_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "launch.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  (our own interpreter, our own arguments)
+            _command(launch),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(launch),
+        )
+        exit_code = process.wait()
+    if exit_code in (EXIT_SUCCEEDED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STALE):
+        return exit_code
+    plan.declare_lost(launch.sweep_id, is_dead=is_dead)
+    raise AttemptKilled(f"The attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {folder}.")
+
+
+def _command(launch: Launch) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "workers.attempt",
+        f"--sweep-id={launch.sweep_id}",
+        f"--trial-id={launch.trial_id}",
+        f"--models-folder={launch.models_folder}",
+        f"--trial-folder={launch.trial_folder}",
+    ]
+
+
+def _environment(launch: Launch) -> dict[str, str]:
+    from workers.vllm_engine import process_environment
+
+    return {
+        **os.environ,
+        **process_environment(launch.execution.cpus),
+        "RLSWEEP_DB": launch.database_url,
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONUNBUFFERED": "1",
+        # Freed tensors stay in the heap instead of going back to the system: on a CPU, faulting their pages in
+        # again at every step costs a tenth of the training time.
+        "MALLOC_MMAP_MAX_": "0",
+        "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    }

@@ -1,0 +1,68 @@
+"""`--set key=value`: changing a sweep file from the command line, before it is checked.
+
+A key is a dotted path from the file's root (`budgets.at`), or the short name of an axis or of a base value
+(`seed`, `optimizer.learning_rate`). The value is YAML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.spec_problems import InvalidSweep, Path, Position, SpecProblem
+from orchestrator.yaml_source import YamlSource, parse_yaml
+
+_SECTIONS = (
+    "name", "question", "caveats", "models", "base", "axes", "budgets", "evaluations", "resources", "checkpoints",
+    "limits", "fit",
+)  # fmt: skip
+
+
+def apply_overrides(source: YamlSource, overrides: Sequence[str]) -> None:
+    """Change `source.data` in place. Raises InvalidSweep for an override that cannot be read or placed."""
+    problems: list[SpecProblem] = []
+    for override in overrides:
+        try:
+            _apply(source, override)
+        except InvalidSweep as error:
+            problems += error.problems
+    if problems:
+        raise InvalidSweep(problems)
+
+
+def _apply(source: YamlSource, override: str) -> None:
+    place = Position(f"--set {override}")
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise InvalidSweep([SpecProblem(place, (), "write it as key=value, such as seed=[1,2,3]")])
+    value = parse_yaml(f"value: {text}", place.source).data["value"]
+    path = _resolve(source.data, tuple(key.strip().split(".")))
+    container = _container(source.data, path, place)
+    container[str(path[-1])] = value
+    for known in [p for p in source.positions if p[: len(path)] == path]:
+        del source.positions[known]
+    source.positions[path] = place
+
+
+def _resolve(data: dict[str, Any], path: Path) -> Path:
+    """The full path of a short one: an axis if there is one of that name, else a base value."""
+    if path[0] in _SECTIONS:
+        return path
+    axes = data.get("axes")
+    grid = axes.get("grid") if isinstance(axes, dict) else None
+    axis = ".".join(str(part) for part in path)
+    if isinstance(grid, dict) and axis in grid:
+        return ("axes", "grid", axis)
+    return ("base", *path)
+
+
+def _container(data: dict[str, Any], path: Path, place: Position) -> dict[str, Any]:
+    """The mapping that holds the last part of `path`; missing mappings on the way are made."""
+    current: Any = data
+    for depth, part in enumerate(path[:-1]):
+        current = current.setdefault(part, {}) if isinstance(current, dict) else None
+        if not isinstance(current, dict):
+            at = ".".join(str(p) for p in path[: depth + 1])
+            raise InvalidSweep([SpecProblem(place, (), f"{at} is not a mapping, so nothing in it can be set")])
+    assert isinstance(current, dict)
+    return current

@@ -1,0 +1,55 @@
+"""Problems of a sweep file: each says where it is, what was found, what was expected; all are reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db.errors import SpecError
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """Line and column, both from 1; `source` is a file name or a `--set` argument."""
+
+    source: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return self.source if self.line is None else f"{self.source}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class SpecProblem:
+    """One thing that is wrong, and where."""
+
+    position: Position
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        name = dotted(self.path)
+        return f"{self.position}: {name}: {self.message}" if name else f"{self.position}: {self.message}"
+
+
+class InvalidSweep(SpecError):
+    """A sweep file with problems, every one of which is listed."""
+
+    def __init__(self, problems: Sequence[SpecProblem]) -> None:
+        self.problems = tuple(
+            sorted(problems, key=lambda p: (p.position.source, p.position.line or 0, p.position.column or 0))
+        )
+        count = len(self.problems)
+        heading = "The sweep file has a problem:" if count == 1 else f"The sweep file has {count} problems:"
+        super().__init__("\n".join([heading, *(f"  {problem}" for problem in self.problems)]))
+
+
+def dotted(path: Path) -> str:
+    """`('axes', 'grid', 'seed', 0)` -> `axes.grid.seed[0]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

@@ -1,0 +1,79 @@
+"""One trial on a page: what it is, its attempts, its learning curve with a sparkline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def print_trial_page(
+    console: Console,
+    trial: Mapping[str, Any],
+    attempts: Sequence[Mapping[str, Any]],
+    curve: Sequence[Mapping[str, Any]],
+) -> None:
+    """Print a trial for a person; `--json` has everything."""
+    console.print(
+        f"[bold]Trial {trial['id']}[/]: {trial['model']}, seed {trial['seed']}, {trial['algorithm']} on "
+        f"{trial['data']}, {trial['prompts_per_step']} prompts x {trial['group_size']} a step, "
+        f"learning rate {trial['learning_rate']:g}",
+        highlight=False,
+    )
+    console.print(f"State: {trial['state']}.  Identity: {trial['science_hash']}", highlight=False)
+    console.print(_attempt_table(attempts))
+    if curve:
+        losses = [float(row["test_loss"]) for row in curve]
+        console.print(f"Test loss over its evaluations: {sparkline(losses)}", highlight=False)
+        console.print(_curve_table(curve))
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One character a value, from the lowest level at the minimum to the full block at the maximum."""
+    low, high = min(values), max(values)
+    if high == low:
+        return _LEVELS[0] * len(values)
+    return "".join(_LEVELS[round((value - low) / (high - low) * (len(_LEVELS) - 1))] for value in values)
+
+
+def _attempt_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("attempt", "state", "from step", "host", "engine", "device", "code", "message"):
+        table.add_column(name)
+    for row in attempts:
+        revision = (row["git_revision"] or row["rlsweep_version"] or "")[:10]
+        resumed = "" if row["resumed_from_step"] is None else str(row["resumed_from_step"])
+        table.add_row(
+            str(row["number"]),
+            row["state"],
+            resumed,
+            row["host"],
+            row["engine"] or "",
+            row["device"] or "",
+            revision + (" (changed)" if row["git_dirty"] else ""),
+            row["message"] or "",
+        )
+    return table
+
+
+def _curve_table(curve: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("step", "samples", "tokens", "FLOPs", "benchmark", "protocol", "test loss", "± SE"):
+        table.add_column(name, justify="left" if name in ("benchmark", "protocol") else "right")
+    for row in curve:
+        error = row["standard_error"]
+        table.add_row(
+            str(row["step"]),
+            f"{row['samples']:,}",
+            f"{row['tokens']:,}",
+            f"{row['flops']:.3g}",
+            row["benchmark"],
+            row["protocol"],
+            f"{row['test_loss']:.4f}",
+            "" if error is None else f"{error:.4f}",
+        )
+    return table

@@ -1,0 +1,79 @@
+"""What is shown while a sweep runs: a live table on a terminal, else a line whenever a trial changes."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from db.reader import Reader, TrialRow
+from db.states import TrialState
+from orchestrator.trial_table import duration, seconds_left, summary_line, trial_table
+
+_REFRESH_SECONDS = 1.0
+_QUARTERS = 4
+
+
+def watch_sweep(
+    reader: Reader, *, sweep_id: int, title: str, at_a_time: int, console: Console, finished: threading.Event
+) -> None:
+    """Show the sweep until `finished` is set."""
+    if console.is_terminal:
+        _watch_live(reader, sweep_id=sweep_id, title=title, at_a_time=at_a_time, console=console, finished=finished)
+    else:
+        _watch_by_lines(reader, sweep_id, console, finished)
+
+
+def _watch_live(
+    reader: Reader, *, sweep_id: int, title: str, at_a_time: int, console: Console, finished: threading.Event
+) -> None:
+    started = time.monotonic()
+
+    def picture() -> Group:
+        trials = reader.trials(sweep_id)
+        left = sweep_seconds_left(trials, at_a_time)
+        line = f"{summary_line(trials)};  {duration(time.monotonic() - started)} elapsed"
+        if left is not None:
+            line += f", about {duration(left)} left"
+        return Group(trial_table(title, trials), Text(f"{line}.  Ctrl-C saves and stops.", style="dim"))
+
+    with Live(picture(), console=console, auto_refresh=False) as live:
+        while not finished.wait(_REFRESH_SECONDS):
+            live.update(picture(), refresh=True)
+        live.update(picture(), refresh=True)
+
+
+def _watch_by_lines(reader: Reader, sweep_id: int, console: Console, finished: threading.Event) -> None:
+    shown: dict[int, tuple[object, ...]] = {}
+    while True:
+        last = finished.wait(_REFRESH_SECONDS)
+        for trial in reader.trials(sweep_id):
+            news = (trial.state, trial.attempt, trial.phase, int(trial.share * _QUARTERS))
+            if trial.trial_id in shown and shown[trial.trial_id] != news:
+                console.print(_line(trial), highlight=False, soft_wrap=True)
+            shown[trial.trial_id] = news
+        if last:
+            return
+
+
+def _line(trial: TrialRow) -> str:
+    what = trial.phase if trial.state == TrialState.RUNNING and trial.phase else trial.state
+    loss = "" if trial.last_loss is None else f", test loss {trial.last_loss:.3f}"
+    return f"trial {trial.trial_id} ({trial.model}, seed {trial.seed}): {what}, step {trial.step}{loss}"
+
+
+def sweep_seconds_left(trials: list[TrialRow], at_a_time: int) -> float | None:
+    """Time to the end of the sweep at the pace seen so far; None until trials of every model have a pace."""
+    pace: dict[str, float] = {}
+    for trial in trials:
+        if trial.train_seconds is not None and trial.share > 0:
+            pace[trial.model] = trial.train_seconds / trial.share
+    unfinished = [trial for trial in trials if trial.state != TrialState.SUCCEEDED]
+    if any(trial.model not in pace for trial in unfinished):
+        return None
+    each = [pace[trial.model] * (1 - trial.share) for trial in unfinished]
+    longest = max((seconds_left(trial) or 0.0 for trial in unfinished), default=0.0)
+    return max(longest, sum(each) / at_a_time)

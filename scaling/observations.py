@@ -1,0 +1,215 @@
+"""Which evaluations a fit looks at, on which x-axis, and what part each of them plays.
+
+Every row that comes in stays in: a row that does not train the law keeps a role and a reason, so that a stored
+fit can say what it did not use. Seeds stay separate; nothing here averages, smooths or fills in.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.errors import FitError
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+Row: TypeAlias = Mapping[str, object]
+
+XKind = Literal["samples", "flops", "tokens", "steps"]
+X_COLUMN: dict[str, str] = {"samples": "samples", "flops": "flops", "tokens": "tokens", "steps": "step"}
+ROLES = ("train", "holdout", "baseline", "outside_window", "clipped", "superseded", "unusable")
+
+# What makes two rows the same measurement; ids of a particular database are left out on purpose.
+CONTENT = (
+    "model", "num_params", "seed", "group_size", "tau", "learning_rate", "step", "samples", "tokens", "flops",
+    "benchmark", "protocol", "problems", "samples_per_problem", "successes", "score",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Evaluations as parallel arrays, ordered by size, model, seed, trial and x.
+
+    `attempts` is how many completions were scored (problems x samples each) and `failures` how many of them were
+    wrong; both are NaN where the score is an exact probability. `loss` is 1 - pass@1.
+    """
+
+    x_kind: str
+    benchmark: str
+    protocol: str
+    from_x: float | None
+    to_x: float | None
+    data_sha256: str
+    evaluation_id: IntArray
+    trial_id: IntArray
+    num_params: IntArray
+    seed: IntArray
+    step: IntArray
+    group_size: IntArray
+    tau: FloatArray
+    learning_rate: FloatArray
+    x: FloatArray
+    loss: FloatArray
+    attempts: FloatArray
+    failures: FloatArray
+    standard_error: FloatArray
+    model: tuple[str, ...]
+    role: tuple[str, ...]
+    reason: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.role)
+
+    def where(self, role: str) -> BoolArray:
+        """True for every row with this role."""
+        return np.array([each == role for each in self.role], dtype=np.bool_)
+
+    @property
+    def has_counts(self) -> bool:
+        """True when every row that trains or tests the law says how many completions were right."""
+        used = self.where("train") | self.where("holdout")
+        return bool(used.any()) and not bool(np.isnan(self.failures[used]).any())
+
+    def sizes(self, role: str = "train") -> list[int]:
+        """Distinct sizes (non-embedding parameters) among the rows with this role, ascending."""
+        return [int(size) for size in np.unique(self.num_params[self.where(role)])]
+
+    def hold_out(self, sizes: Collection[int]) -> "Observations":
+        """The same rows with the training rows of these sizes set aside."""
+        unknown = sorted(set(sizes) - set(self.sizes()) - set(self.sizes("holdout")))
+        if unknown:
+            raise FitError(
+                f"cannot hold out N = {', '.join(map(str, unknown))}: the sizes with evaluations inside the fit "
+                f"window are {', '.join(map(str, self.sizes()))}. Give one of these numbers."
+            )
+        chosen = np.isin(self.num_params, sorted(sizes)) & self.where("train")
+        return self.with_role(chosen, "holdout", "size held out of the estimation")
+
+    def with_role(self, rows: BoolArray, role: str, reason: str) -> "Observations":
+        """The same rows, where those selected change their role."""
+        assert role in ROLES, role
+        selected = rows.tolist()
+        return replace(
+            self,
+            role=tuple(role if hit else old for hit, old in zip(selected, self.role, strict=True)),
+            reason=tuple(reason if hit else old for hit, old in zip(selected, self.reason, strict=True)),
+        )
+
+
+def from_rows(
+    rows: Sequence[Row],
+    *,
+    x: XKind = "samples",
+    from_x: float | None = None,
+    to_x: float | None = None,
+) -> Observations:
+    """Order evaluations, give each its role, and refuse what cannot be fitted together.
+
+    `from_x` and `to_x` bound the fit window, inclusive, in the unit of `x`.
+    """
+    if not rows:
+        raise FitError("there are no evaluations to fit. Run the sweep first, or name another sweep or benchmark.")
+    if x not in X_COLUMN:
+        raise FitError(f"x = {x!r} is not an x-axis. Choose one of {', '.join(X_COLUMN)}.")
+    benchmark = _only(rows, "benchmark", "--benchmark")
+    protocol = _only(rows, "protocol", "--protocol")
+    ordered = sorted(rows, key=lambda row: _order(row, X_COLUMN[x]))
+    roles = _roles(ordered, column=X_COLUMN[x], from_x=from_x, to_x=to_x)
+    attempts, failures = _counts(ordered)
+    return Observations(
+        x_kind=x,
+        benchmark=benchmark,
+        protocol=protocol,
+        from_x=from_x,
+        to_x=to_x,
+        data_sha256=data_sha256(rows),
+        evaluation_id=_integers(ordered, "evaluation_id"),
+        trial_id=_integers(ordered, "trial_id"),
+        num_params=_integers(ordered, "num_params"),
+        seed=_integers(ordered, "seed"),
+        step=_integers(ordered, "step"),
+        group_size=_integers(ordered, "group_size"),
+        tau=_floats(ordered, "tau"),
+        learning_rate=_floats(ordered, "learning_rate"),
+        x=_floats(ordered, X_COLUMN[x]),
+        loss=1.0 - _floats(ordered, "score"),
+        attempts=attempts,
+        failures=failures,
+        standard_error=_floats(ordered, "standard_error"),
+        model=tuple(str(row["model"]) for row in ordered),
+        role=tuple(role for role, _ in roles),
+        reason=tuple(reason for _, reason in roles),
+    )
+
+
+def data_sha256(rows: Sequence[Row]) -> str:
+    """Digest of what was measured, the same in any row order and in any database that holds these rows."""
+    lines = sorted(json.dumps([_plain(row.get(name)) for name in CONTENT]) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _roles(ordered: Sequence[Row], *, column: str, from_x: float | None, to_x: float | None) -> list[tuple[str, str]]:
+    last = {(row["trial_id"], row["step"]): index for index, row in enumerate(ordered)}
+    roles = []
+    for index, row in enumerate(ordered):
+        x, score = _number(row[column]), _number(row["score"])
+        if last[row["trial_id"], row["step"]] != index:
+            roles.append(("superseded", f"step {row['step']} of this trial was evaluated again later"))
+        elif row["step"] == 0 or x == 0:
+            roles.append(("baseline", "before training: ln 0 is not on the axis"))
+        elif math.isnan(x) or math.isnan(score):
+            roles.append(("unusable", f"{column} or score is missing"))
+        elif from_x is not None and x < from_x:
+            roles.append(("outside_window", f"{column} {x:g} is before {from_x:g}"))
+        elif to_x is not None and x > to_x:
+            roles.append(("outside_window", f"{column} {x:g} is after {to_x:g}"))
+        else:
+            roles.append(("train", ""))
+    return roles
+
+
+def _only(rows: Sequence[Row], name: str, option: str) -> str:
+    found = sorted({str(row[name]) for row in rows})
+    if len(found) > 1:
+        raise FitError(
+            f"these evaluations mix {len(found)} values of {name}: {', '.join(found)}. Losses measured in different "
+            f"ways do not lie on one curve; pass {option} with one of them."
+        )
+    return found[0]
+
+
+def _counts(ordered: Sequence[Row]) -> tuple[FloatArray, FloatArray]:
+    attempts = _floats(ordered, "problems") * _floats(ordered, "samples_per_problem")
+    failures = attempts - _floats(ordered, "successes")
+    return np.where(np.isnan(failures), np.nan, attempts), failures
+
+
+def _order(row: Row, column: str) -> tuple[float, str, float, float, float, float, float]:
+    x = _number(row[column])
+    return (
+        _number(row["num_params"]), str(row["model"]), _number(row["seed"]), _number(row["trial_id"]),
+        -1.0 if math.isnan(x) else x, _number(row["step"]), _number(row["evaluation_id"]),
+    )  # fmt: skip
+
+
+def _number(value: object) -> float:
+    return math.nan if value is None else float(value)  # type: ignore[arg-type]
+
+
+def _plain(value: object) -> object:
+    """Numbers that compare equal are written alike (160 and 160.0), so an integer column hashes like a float one."""
+    return float(value) if isinstance(value, (int, float)) else value
+
+
+def _floats(ordered: Sequence[Row], name: str) -> FloatArray:
+    return np.array([_number(row[name]) for row in ordered], dtype=np.float64)
+
+
+def _integers(ordered: Sequence[Row], name: str) -> IntArray:
+    return np.array([row[name] for row in ordered], dtype=np.int64)

@@ -1,0 +1,1 @@
+"""One trial: data, rewards, GRPO through TRL, FLOPs, evaluation, checkpoints. Writes only to the store."""

@@ -1,0 +1,133 @@
+"""Scoring a policy on held-out problems, apart from the trainer and without touching its random state.
+
+TRL's own evaluation samples with the training temperature and shuffles the problems; a learning curve needs one
+fixed protocol. The protocol's name and version are recorded with every score, and scores of different protocols
+are never compared.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+from db.records import EvaluationRecord
+from workers.answer_probability import Encoded, encode_problems, encoded_probabilities
+from workers.flops import DecoderShape, forward_flops, generation_flops
+from workers.spec import Evaluation, Sampling
+from workers.tasks import Problem, Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_BATCH_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Scores a policy on one task's held-out problems by any `Evaluation`."""
+
+    task: Task
+    problems: Sequence[Problem]
+    tokenizer: PreTrainedTokenizerBase
+    shape: DecoderShape
+    sampling: Sampling
+    seed: int
+
+    @cached_property
+    def encoded(self) -> list[Encoded]:
+        """The problems' token ids; the same at every evaluation."""
+        return encode_problems(self.tokenizer, self.problems)
+
+    def score(self, model: PreTrainedModel, evaluation: Evaluation, *, step: int) -> EvaluationRecord:
+        """Pass@1 with its standard error over problems, and what it cost."""
+        started = time.perf_counter()
+        if evaluation.method == "answer_probability":
+            rates = encoded_probabilities(model, self.encoded, batch_size=_BATCH_SIZE)
+            successes, flops = None, self._scoring_flops()
+        else:
+            assert evaluation.samples is not None
+            counts, flops = self._sampled_successes(model, evaluation, step=step)
+            rates = [count / evaluation.samples for count in counts]
+            successes = sum(counts)
+        return EvaluationRecord(
+            step=step,
+            benchmark=evaluation.benchmark,
+            protocol=protocol_name(evaluation),
+            problems=len(rates),
+            samples_per_problem=evaluation.samples,
+            successes=successes,
+            score=fmean(rates),
+            standard_error=stdev(rates) / math.sqrt(len(rates)) if len(rates) > 1 else None,
+            evaluation_flops=flops,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _scoring_flops(self) -> float:
+        return sum(forward_flops(self.shape, tokens=len(row), head_tokens=len(row.completion)) for row in self.encoded)
+
+    def _sampled_successes(
+        self, model: PreTrainedModel, evaluation: Evaluation, *, step: int
+    ) -> tuple[list[int], float]:
+        """Right completions of each problem, and the model FLOPs of drawing them."""
+        import torch
+
+        was_training = model.training
+        model.eval()
+        counts, flops = [], 0.0
+        try:
+            # The trainer's random state must be the same whether or not a policy was scored in between.
+            with torch.no_grad(), torch.random.fork_rng():
+                torch.manual_seed(self.seed * 1_000_003 + step)
+                for start in range(0, len(self.problems), _BATCH_SIZE):
+                    rows = self.encoded[start : start + _BATCH_SIZE]
+                    answers = [problem.answer for problem in self.problems[start : start + _BATCH_SIZE]]
+                    for row, answer, drawn in zip(rows, answers, self._draw(model, rows, evaluation), strict=True):
+                        counts.append(sum(self._is_right(ids, answer) for ids in drawn))
+                        flops += sum(
+                            generation_flops(self.shape, prompt_tokens=len(row.prompt), completion_tokens=len(ids))
+                            for ids in drawn
+                        )
+        finally:
+            model.train(was_training)
+        return counts, flops
+
+    def _draw(self, model: PreTrainedModel, rows: Sequence[Encoded], evaluation: Evaluation) -> list[list[list[int]]]:
+        """For each row, the token ids of its completions."""
+        prompts = {"input_ids": [list(row.prompt) for row in rows]}
+        inputs = self.tokenizer.pad(prompts, padding_side="left", return_tensors="pt").to(model.device)
+        output = model.generate(
+            **inputs,
+            do_sample=True,
+            temperature=evaluation.temperature,
+            top_k=0,
+            top_p=1.0,
+            max_new_tokens=self.sampling.max_completion_tokens,
+            num_return_sequences=evaluation.samples,
+            pad_token_id=self.tokenizer.pad_token_id,
+            eos_token_id=self.tokenizer.eos_token_id,
+        )
+        drawn = output[:, inputs["input_ids"].shape[1] :].tolist()
+        samples = evaluation.samples or 1
+        return [
+            [self._until_eos(ids) for ids in drawn[index * samples : (index + 1) * samples]]
+            for index in range(len(rows))
+        ]
+
+    def _is_right(self, ids: list[int], answer: str) -> bool:
+        return self.task.reward(self.tokenizer.decode(ids, skip_special_tokens=True), answer) >= 1.0
+
+    def _until_eos(self, ids: list[int]) -> list[int]:
+        eos = self.tokenizer.eos_token_id
+        return ids[: ids.index(eos) + 1] if eos in ids else ids
+
+
+def protocol_name(evaluation: Evaluation) -> str:
+    """The name under which scores may be compared."""
+    if evaluation.method == "answer_probability":
+        return "answer-probability-v1"
+    return f"sampled-n{evaluation.samples}-t{evaluation.temperature:g}-v1"

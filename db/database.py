@@ -65,9 +65,9 @@ def open_database(url: URL, *, create: bool = True) -> Engine:
     return engine
 
 
-def is_sqlite_file(database: str) -> bool:
-    """Whether a URL's database is a file (SQLite) and not a server's name for one."""
-    return Path(database).is_absolute() and Path(database).is_file()
+def database_exists(url: URL) -> bool:
+    """Whether there is anything at `url` yet; a server's database is made by its administrator, so it does."""
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
 
 def begin_write(engine: Engine) -> Any:

@@ -155,10 +155,11 @@ class CheckpointRecord:
 
 @dataclass(frozen=True)
 class FitRecords:
-    """A fit and its parts, as rows of the tables `fit`, `fit_parameter`, `fit_point`, `fit_holdout`, `fit_check`."""
+    """A fit and its parts: rows of the fit tables, by column, without the fit's number."""
 
     fit: dict[str, Any]
     parameters: list[dict[str, Any]]
     points: list[dict[str, Any]]
     holdouts: list[dict[str, Any]]
+    forms: list[dict[str, Any]]
     checks: list[dict[str, Any]]

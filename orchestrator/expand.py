@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.spec_problems import InvalidSweep, Path, SpecProblem, dotted
-from orchestrator.sweep_file import LoadedSweep, ModelEntry, Point, SweepFile, to_problem
+from orchestrator.sweep_file import LoadedSweep, ModelEntry, Point, SweepFile, nearest, to_problem
 from workers.spec import Algorithm, Execution, Model, Sampling, TrialSpec
 
 
@@ -28,6 +28,9 @@ class ExpandedTrial:
 
 def expand(loaded: LoadedSweep) -> list[ExpandedTrial]:
     """All trials of a sweep. Raises InvalidSweep with every problem of every grid point, each once."""
+    unknown = _unknown_axes(loaded)
+    if unknown:
+        raise InvalidSweep(unknown)
     problems: dict[str, SpecProblem] = {}
     trials: list[ExpandedTrial] = []
     for indices, values in _grid_points(loaded.sweep):
@@ -124,10 +127,21 @@ def _made(entry: ModelEntry) -> dict[str, Any]:
 
 def _place(problem: SpecProblem, loaded: LoadedSweep, indices: dict[str, int]) -> SpecProblem:
     """Move a problem of `base` to the axis value that caused it, if one did."""
-    name = dotted(problem.path[1:])
-    if name in indices:
-        path: Path = ("axes", "grid", name, indices[name])
-        return SpecProblem(loaded.source.position(path), path, problem.message)
-    if loaded.source.position(problem.path).line is None or (problem.path[1:2] and problem.path[1] in indices):
-        return SpecProblem(loaded.source.position(("axes", "grid", name)), problem.path, problem.message)
+    field = problem.path[1:]
+    for length in range(len(field), 0, -1):
+        axis = dotted(field[:length])
+        if axis in indices:
+            path: Path = ("axes", "grid", axis, indices[axis])
+            return SpecProblem(loaded.source.position(path), path, problem.message)
     return problem
+
+
+def _unknown_axes(loaded: LoadedSweep) -> list[SpecProblem]:
+    """Axes whose first word is no field of a trial; what lies deeper is found when a trial is made."""
+    problems = []
+    for axis in loaded.sweep.axes.grid:
+        if axis.partition(".")[0] not in Point.model_fields:
+            path: Path = ("axes", "grid", axis)
+            message = f"is not known here{nearest(axis, list(Point.model_fields))}"
+            problems.append(SpecProblem(loaded.source.key_position(path), path, message))
+    return problems

@@ -177,7 +177,7 @@ def _print_checks(fit: InterModelFit, console: Console, width: int) -> None:
 
 def _hang(console: Console, lead: Text, message: str, width: int) -> None:
     """Print the message behind its lead, further lines indented by as much."""
-    first, *rest = textwrap.wrap(message, width - len(lead))
+    first, *rest = textwrap.wrap(message, width - len(lead), break_on_hyphens=False)
     console.print(Text.assemble(lead, first))
     for line in rest:
         console.print(Text(" " * len(lead) + line))

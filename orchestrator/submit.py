@@ -88,6 +88,15 @@ def remaining(engine: Engine, sweep_id: int) -> list[TrialRow]:
     return [row for row in rows if row.state != TrialState.SUCCEEDED or row.share < 1]
 
 
+def check_machine(trials: Sequence[ExpandedTrial]) -> None:
+    """Refuse what cannot run here: an engine that is not installed, too little memory, too few CPUs."""
+    if any(trial.spec.execution.engine == "vllm" for trial in trials):
+        from workers.vllm_engine import installed_build
+
+        installed_build()
+    trials_at_a_time(trials, limit=None)
+
+
 def trials_at_a_time(trials: Sequence[ExpandedTrial], *, limit: int | None) -> int:
     """How many trials this machine runs at a time. Raises EnvironmentProblem if not even one fits."""
     from orchestrator.launch import concurrency
@@ -109,10 +118,11 @@ def run(
     artifacts: Artifacts,
     at_a_time: int,
     watch: Callable[[threading.Event], None],
-) -> None:
+) -> bool:
     """Run trials on a local Ray until none is left; `watch` is called with an event that says when that is so.
 
-    The first Ctrl-C asks the trials to save a checkpoint and stop; the second stops them at once.
+    Returns whether it was interrupted. The first Ctrl-C asks the trials to save a checkpoint and stop; the second
+    stops them at once.
     """
     from orchestrator import launch
 
@@ -131,7 +141,7 @@ def run(
     store.queue([row.trial_id for row in trials])
     launch.start_ray(num_cpus=os.cpu_count() or 1)
     try:
-        with _draining_on_interrupt(lambda: store.request_drain(sweep_id)):
+        with _draining_on_interrupt(lambda: store.request_drain(sweep_id)) as interrupted:
             _in_background(
                 lambda: launch.run_trials(launches, max_concurrent=at_a_time, storage_folder=artifacts.ray), watch
             )
@@ -140,6 +150,7 @@ def run(
         shutil.rmtree(artifacts.ray, ignore_errors=True)
         store.clear_drain(sweep_id)
         _end_what_was_given_up(engine, sweep_id)
+    return interrupted.is_set()
 
 
 def _end_what_was_given_up(engine: Engine, sweep_id: int) -> None:
@@ -176,19 +187,20 @@ def _in_background(work: Callable[[], None], watch: Callable[[threading.Event], 
 
 
 @contextmanager
-def _draining_on_interrupt(drain: Callable[[], None]) -> Iterator[None]:
-    interrupts = 0
+def _draining_on_interrupt(drain: Callable[[], None]) -> Iterator[threading.Event]:
+    """Yields the event that an interrupt sets. The database is asked from a thread: the interrupted one may hold it."""
+    interrupted = threading.Event()
 
     def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        if interrupts > 1:
+        if interrupted.is_set():
             raise KeyboardInterrupt
-        drain()
+        interrupted.set()
+        threading.Thread(target=drain, name="drain").start()
 
-    before: dict[int, Any] = {number: signal.signal(number, on_interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before: dict[int, Any] = {number: signal.signal(number, on_interrupt) for number in signals}
     try:
-        yield
+        yield interrupted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

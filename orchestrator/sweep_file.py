@@ -156,7 +156,7 @@ def to_problem(details: ErrorDetails, source: YamlSource, prefix: Path, model: t
     kind, found = details["type"], details["input"]
     if kind == "extra_forbidden":
         known = _known_names(model, details["loc"][:-1])
-        return SpecProblem(source.position(path), path, f"is not known here{_nearest(str(path[-1]), known)}")
+        return SpecProblem(source.key_position(path), path, f"is not known here{nearest(str(path[-1]), known)}")
     if kind == "missing":
         return SpecProblem(source.position(path[:-1]), path, "is missing")
     if kind == "value_error":
@@ -187,7 +187,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, known: Sequence[str]) -> str:
+    """What to say after "is not known here": the nearest known name, or all of them."""
     close = difflib.get_close_matches(name, known, n=1)
     if close:
         return f"; did you mean `{close[0]}`?"

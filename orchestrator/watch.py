@@ -18,7 +18,7 @@ _QUARTERS = 4
 
 
 def watch_sweep(
-    reader: Reader, *, sweep_id: int, title: str, at_a_time: int, console: Console, finished: threading.Event
+    reader: Reader, finished: threading.Event, *, sweep_id: int, title: str, at_a_time: int, console: Console
 ) -> None:
     """Show the sweep until `finished` is set."""
     if console.is_terminal:

@@ -44,6 +44,10 @@ class YamlSource:
                     return places[path[:length]]
         return Position(self.name)
 
+    def key_position(self, path: Path) -> Position:
+        """Where the key of `path` stands; for problems with the key and not with its value."""
+        return self.key_positions.get(path) or self.position(path)
+
 
 def read_yaml(file: FilePath) -> YamlSource:
     """Read a file. Raises InvalidSweep for what cannot be read or is not one YAML mapping."""

@@ -12,10 +12,17 @@ import numpy as np
 from scipy.special import fdtrc
 
 from scaling.estimate import Estimate
-from scaling.intervals import MIN_EVALUATIONS
 from scaling.linearity import curvature
+from scaling.notes import (
+    check_form,
+    check_learning_rate,
+    check_mixture,
+    check_seeds,
+    check_short_runs,
+    check_window,
+)
 from scaling.observations import Observations
-from scaling.results import Check, Forecast, FormComparison, SizeFit
+from scaling.results import Check, Forecast, FormComparison, Severity, SizeFit
 from scaling.wording import short
 
 FORECAST_TOLERANCE = 0.05
@@ -38,12 +45,12 @@ def run_checks(
         *_f06_range(observations, trained),
         *_f07_bound(estimate),
         *_f08_lack_of_fit(estimate),
-        *_f15_mixture(observations),
-        _seeds(trained),
-        *_short_runs(trained),
-        *_window(trained),
-        *_learning_rate(observations, trained),
-        *_form(estimate, forms),
+        *check_mixture(observations),
+        check_seeds(trained),
+        *check_short_runs(trained),
+        *check_window(trained),
+        *check_learning_rate(observations, trained),
+        *check_form(estimate, forms),
     )
 
 
@@ -76,15 +83,14 @@ def _f03(forecast: Forecast) -> Check:
     if error is None or abs(error) <= FORECAST_TOLERANCE:
         message = f"The smaller sizes forecast the final loss of {size} within {FORECAST_TOLERANCE:.0%}."
         return Check("F03", "ok", error, FORECAST_TOLERANCE, forecast.target_size, message)
-    inside = forecast.covered is not False
-    message = f"The final loss of {size}, forecast without any of its evaluations, is {error:+.1%} off" + (
-        ", inside a wide 95% interval: add sizes or seeds before relying on it."
-        if inside
-        else ", outside its 95% interval: do not extrapolate this law."
-    )
-    return Check(
-        "F03", "note" if inside else "warning", error, FORECAST_TOLERANCE, forecast.target_size, message
-    )  # fmt: skip
+    consequence = {
+        True: ", inside a wide 95% interval: add sizes or seeds before relying on it.",
+        False: ", outside its 95% interval: do not extrapolate this law.",
+        None: ", and there is no interval to judge that by: evaluate more often or add seeds.",
+    }[forecast.covered]
+    severity: Severity = "warning" if forecast.covered is False else "note"
+    message = f"The final loss of {size}, forecast without any of its evaluations, is {error:+.1%} off{consequence}"
+    return Check("F03", severity, error, FORECAST_TOLERANCE, forecast.target_size, message)
 
 
 def _f05_order(sizes: Sequence[SizeFit]) -> list[Check]:
@@ -108,13 +114,14 @@ def _pair(small: SizeFit, large: SizeFit) -> list[Check]:
     if small.k_se is None or large.k_se is None:
         return []
     se = math.hypot(small.k_se, large.k_se)
+    z = gap / se if se > 0 else None
     pair = f"{short(small.num_params)} and {short(large.num_params)}"
     if gap < -2 * se:
         message = f"k falls between {pair} ({gap:+.4f}, standard error {se:.4f}): not a law that rises with N."
-        return [Check("F05", "warning", gap / se, -2.0, large.num_params, message)]
+        return [Check("F05", "warning", z, -2.0, large.num_params, message)]
     if abs(gap) <= 2 * se:
         message = f"k of {pair} differ by {gap:+.4f}, standard error {se:.4f}: their order is not established."
-        return [Check("F05", "note", gap / se, 2.0, large.num_params, message)]
+        return [Check("F05", "note", z, 2.0, large.num_params, message)]
     return []
 
 
@@ -122,7 +129,7 @@ def _f06_range(observations: Observations, sizes: Sequence[SizeFit]) -> list[Che
     found = []
     for size in sizes:
         k = size.k if size.k_law is None else size.k_law
-        start = math.exp(size.level + k * (math.log(size.level_x) - math.log(size.x_min)))
+        start = math.exp(min(size.level + k * math.log(size.level_x / size.x_min), 700.0))
         if start > 1:
             message = f"The law puts the loss of {short(size.num_params)} above 1 at the start of the window."
             found.append(Check("F06", "warning", start, 1.0, size.num_params, message))
@@ -166,115 +173,3 @@ def _f08_lack_of_fit(estimate: Estimate) -> list[Check]:
         f"worst at {short(estimate.design.sizes[worst])}): the law is a summary, not the truth."
     )
     return [Check("F08", "warning", p_value, 0.001, int(estimate.design.sizes[worst]), message)]
-
-
-def _f15_mixture(observations: Observations) -> list[Check]:
-    train = observations.where("train")
-    settings: dict[str, list[object]] = {
-        "model": list(observations.model),
-        "group size": observations.group_size.tolist(),
-        "tau": np.nan_to_num(observations.tau, nan=-1.0).tolist(),
-        "learning rate": observations.learning_rate.tolist(),
-    }
-    found = []
-    for name, values in settings.items():
-        for size in observations.sizes():
-            used = {values[i] for i in np.flatnonzero(train & (observations.num_params == size))}
-            if len(used) > 1:
-                message = (
-                    f"Runs of {short(size)} differ in {name} ({len(used)} values) and are fitted as repeats of one "
-                    "configuration. Select one, or read the slope as an average over them."
-                )
-                found.append(Check("F15", "warning", float(len(used)), 1.0, size, message))
-                break
-    return found
-
-
-def _seeds(sizes: Sequence[SizeFit]) -> Check:
-    fewest = min(len(size.runs) for size in sizes)
-    if fewest == 1:
-        message = "One seed: no between-run variance, so the intervals are too narrow. Add seeds."
-        return Check("SEEDS", "warning", 1.0, 2.0, None, message)
-    if fewest == 2:
-        repeats = sum(len(size.runs) - 1 for size in sizes)
-        pairs = f"{repeats} difference{'s' if repeats > 1 else ''}"
-        message = f"Two seeds a size: the variance between runs rests on {pairs}. A third would help."
-        return Check("SEEDS", "note", 2.0, 3.0, None, message)
-    return Check("SEEDS", "ok", float(fewest), 3.0, None, f"At least {fewest} seeds for every size.")
-
-
-def _short_runs(sizes: Sequence[SizeFit]) -> list[Check]:
-    short_sizes = [s for s in sizes if max(run.num_evaluations for run in s.runs) < MIN_EVALUATIONS]
-    if not short_sizes:
-        return []
-    fewest = min(max(run.num_evaluations for run in size.runs) for size in short_sizes)
-    message = (
-        f"Fewer than {MIN_EVALUATIONS} evaluations a run inside the window (least: {fewest}): no interval from within "
-        "runs. Evaluate more often, or widen the window."
-    )
-    return [Check("SHORT", "note", float(fewest), float(MIN_EVALUATIONS), short_sizes[0].num_params, message)]
-
-
-def _window(sizes: Sequence[SizeFit]) -> list[Check]:
-    moved = []
-    for size in sizes:
-        if size.k_first_half is None or size.k_second_half is None or size.k_halves_se is None:
-            continue
-        change = size.k_second_half - size.k_first_half
-        if abs(change) > 2 * size.k_halves_se and abs(change) > 0.25 * abs(size.k):
-            moved.append((abs(change) / size.k_halves_se, size))
-    if not moved:
-        if any(size.k_halves_se is None for size in sizes):
-            return []
-        return [Check("WINDOW", "ok", None, 2.0, None, "k agrees between the first and second half of the window.")]
-    z, worst = max(moved, key=lambda pair: pair[0])
-    names = ", ".join(short(size.num_params) for _, size in moved)
-    message = (
-        f"k depends on the fit window at {names}: at {short(worst.num_params)} it is {worst.k_first_half:.3f} in the "
-        f"first half of ln X and {worst.k_second_half:.3f} in the second. Quote the window with every k."
-    )
-    return [Check("WINDOW", "warning", z, 2.0, worst.num_params, message)]
-
-
-def _learning_rate(observations: Observations, sizes: Sequence[SizeFit]) -> list[Check]:
-    rates = np.unique(observations.learning_rate[observations.where("train")])
-    if len(sizes) < 2 or len(rates) != 1 or np.isnan(rates[0]):
-        return []
-    message = (
-        f"All sizes share one learning rate ({rates[0]:g}). At a fixed rate wider networks move more per step, so part "
-        "of the rise of k with N may be the rate, not the size. Tune the rate per size to tell them apart."
-    )
-    return [Check("LR", "note", float(rates[0]), None, None, message)]
-
-
-def _form(estimate: Estimate, forms: Sequence[FormComparison]) -> list[Check]:
-    if estimate.form is None or not forms:
-        return []
-    asked = next(each for each in forms if each.k_form == estimate.form.name)
-    rivals = [each for each in forms if each.k_form not in (asked.k_form, "free")]
-    close = [each for each in rivals if each.aicc is not None and asked.aicc is not None and each.aicc < asked.aicc + 4]
-    forecast = [
-        each
-        for each in rivals
-        if each.forecast_error is not None
-        and asked.forecast_error is not None
-        and each.forecast_error < asked.forecast_error
-    ]
-    free = next(each for each in forms if each.k_form == "free")
-    parts = []
-    if free.aicc is not None and asked.aicc is not None and free.aicc < asked.aicc - 4:
-        parts.append(f"AICc prefers a slope for every size to this law ({_signed_delta(free, asked)})")
-    if close:
-        parts.append("AICc does not rule out " + ", ".join(f"{r.k_form} ({_signed_delta(r, asked)})" for r in close))
-    if forecast:
-        parts.append("larger sizes are forecast better by " + ", ".join(each.k_form for each in forecast))
-    if not parts:
-        return [Check("FORM", "ok", None, None, None, f"No other k(N) does better than {asked.k_form}.")]
-    message = f"The form of k(N) is not settled: {'; '.join(parts)}. Do not claim {asked.k_form} growth from this fit."
-    return [Check("FORM", "note", None, None, None, message)]
-
-
-def _signed_delta(rival: FormComparison, asked: FormComparison) -> str:
-    assert rival.aicc is not None
-    assert asked.aicc is not None
-    return f"{rival.aicc - asked.aicc:+.1f}"

@@ -9,20 +9,17 @@ from functools import cached_property
 
 import numpy as np
 
+from scaling.bootstrap import Resamples, percentile_interval, resample
 from scaling.design import Design, Moments, design_of
 from scaling.estimators import linearise
 from scaling.intervals import (
     Covariance,
-    Resamples,
     Spread,
     law_covariances,
     level_variance,
     normal_interval,
-    percentile_interval,
-    resample,
     slope_interval,
     spread_of,
-    t_quantile,
     wider,
 )
 from scaling.k_forms import KForm, form_named
@@ -97,26 +94,23 @@ class Estimate:
         runs = self.covariances[1]
         if runs is not None:
             gradient = self.form.jacobian(self.theta, at)[0]
-            half = t_quantile(runs.df) * math.sqrt(float(gradient @ runs.matrix @ gradient))
-            between = normal_interval(k, half, runs.method)
+            between = normal_interval(k, runs.half_width(gradient), runs.method)
         return k, wider(block, between)
 
     def combination(self, weights: FloatArray, *, log: bool) -> Interval | None:
         """95% interval of sum weights * theta (exponentiated if `log`): one parameter, or K_max / N_0."""
         assert self.theta is not None
-        centre = float(weights @ self.theta)
-        if not math.isfinite(centre):
+        if not np.all(np.isfinite(self.theta[weights != 0])):
             return None
+        centre = float(weights[weights != 0] @ self.theta[weights != 0])
         block = between = None
         if self.theta_draws is not None:
-            with np.errstate(invalid="ignore"):
-                draws = self.theta_draws @ weights
-            draws = np.where(np.isnan(draws), -np.inf, draws)
+            # Only parameters with a weight: a draw with K_max = 0 has ln K_max = -inf, and 0 * inf is no number.
+            draws = self.theta_draws[:, weights != 0] @ weights[weights != 0]
             block = percentile_interval(draws, centre, self._widening(), log=log)
         runs = self.covariances[1]
         if runs is not None:
-            half = t_quantile(runs.df) * math.sqrt(float(weights @ runs.matrix @ weights))
-            between = normal_interval(centre, half, runs.method, log=log)
+            between = normal_interval(centre, runs.half_width(weights), runs.method, log=log)
         return wider(block, between)
 
     def parameters(self) -> tuple[Parameter, ...]:

@@ -17,6 +17,7 @@ ESTIMATORS = ("ols-log", "qb", "linear-ls")
 MAX_ITERATIONS = 100
 TOLERANCE = 1e-9  # of ln mu, at convergence
 MAX_LOG_STEP = 2.0  # of ln mu in one iteration: zero counts would otherwise throw it to minus infinity
+LOWEST_LOG_LOSS = -14.0  # a fitted loss below one in a million: only zeros ask for it
 MAX_WEIGHT_RATIO = 100.0  # inside one run
 
 
@@ -55,7 +56,9 @@ def linearise(
         weight = _weights(estimator, mu, attempts, design.run)
         moments = moments_of(design, log_mu + (loss - mu) / mu, weight)
         fitted = fitted_log_loss(design, moments, slopes_of(moments))
-        before, log_mu = log_mu, np.clip(fitted, log_mu - MAX_LOG_STEP, np.minimum(log_mu + MAX_LOG_STEP, highest))
+        before = log_mu
+        log_mu = np.clip(fitted, before - MAX_LOG_STEP, before + MAX_LOG_STEP)
+        log_mu = np.clip(log_mu, LOWEST_LOG_LOSS, highest)
         if np.max(np.abs(log_mu - before)) < TOLERANCE:
             break
     return moments
@@ -69,7 +72,8 @@ def dispersion(observations: Observations, design: Design, moments: Moments) -> 
     attempts = observations.attempts[design.rows]
     if np.isnan(attempts).any():
         return None
-    fitted = np.minimum(np.exp(fitted_log_loss(design, moments, moments.slopes)), 1 - 1 / (attempts + 1))
+    edge = 1 / (attempts + 1)  # a fitted loss beyond it has no variance to speak of
+    fitted = np.clip(np.exp(fitted_log_loss(design, moments, moments.slopes)), edge, 1 - edge)
     pearson = (observations.loss[design.rows] - fitted) / np.sqrt(fitted * (1 - fitted) / attempts)
     neighbours = design.run[1:] == design.run[:-1]
     return float(np.mean(np.diff(pearson)[neighbours] ** 2) / 2)

@@ -10,8 +10,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
-from scaling.design import Design, Moments, design_of
+from scaling.design import Design, Moments, design_of, sum_by
 from scaling.estimate import Estimate
 from scaling.estimators import linearise
 from scaling.intervals import run_sd, t_quantile
@@ -71,9 +72,12 @@ def forecast(estimate: Estimate, target: Target) -> tuple[tuple[Forecast, ...], 
     forecasts = [
         _slope_forecast(estimate, target),
         _zero_shot_loss(estimate, target, level=level, level_x=level_x, level_half=level_half),
-        _levelled_loss(estimate, target, target.first(shots), m_shot=shots),
-        _levelled_loss(estimate, target, range(len(target.loss)), m_shot=0),
     ]
+    first = target.first(shots)
+    if np.all(sum_by(target.design.run[first], target.loss[first], target.design.num_runs) > 0):
+        # Shots without a single failure set no level.
+        forecasts.append(_levelled_loss(estimate, target, first, m_shot=shots))
+    forecasts.append(_levelled_loss(estimate, target, range(len(target.loss)), m_shot=0))
     line = ForecastLine(target.size, k, level, level_x, float(np.exp(target.design.log_x.max())))
     return tuple(forecasts), line
 
@@ -147,8 +151,12 @@ def _levelled_loss(
     k, _ = estimate.law_k(target.size)
     rows = np.array(sorted(level_rows))
     run, log_x = target.design.run, target.design.log_x
-    decay = np.exp(-k * log_x)
-    matched = np.log(np.bincount(run[rows], target.loss[rows]) / np.bincount(run[rows], decay[rows]))
+    matched = np.array(
+        [
+            math.log(np.sum(target.loss[mine])) - float(logsumexp(-k * log_x[mine]))
+            for mine in (rows[run[rows] == each] for each in range(target.design.num_runs))
+        ]
+    )
     last = target.last
     reach = log_x[last] - np.bincount(run[rows], log_x[rows]) / np.bincount(run[rows])
     noise = _point_variance(estimate, target) * estimate.spread.inflation / len(rows)
@@ -179,7 +187,9 @@ def _loss_forecast(
     noise_half = _half_width(estimate, target, variance)
     if k_interval is not None and level_half is not None and noise_half is not None:
         half = math.hypot(level_half, reach * (k_interval.high - k_interval.low) / 2, noise_half)
-        interval = Interval(predicted * math.exp(-half), predicted * math.exp(half), "prediction")
+        # A loss ends at 1; e^700 is where doubles end.
+        high = min(predicted * math.exp(min(half, 700.0)), max(predicted, 1.0))
+        interval = Interval(predicted * math.exp(-half), high, "prediction")
     return Forecast(
         mode=mode_of(
             seen=estimate.rows_seen,

@@ -34,7 +34,7 @@ class KForm:
 
     def reported(self, theta: FloatArray) -> FloatArray:
         """Parameters as printed, same shape as `theta`."""
-        return np.where(np.array(self.log_scale), np.exp(theta), theta)
+        return np.exp(theta, where=np.array(self.log_scale), out=theta.copy())
 
     def at_bound(self, theta: FloatArray, sizes: FloatArray) -> bool:
         """Whether one theta sits on the edge of its box, or on k = 0."""

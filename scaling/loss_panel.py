@@ -66,10 +66,10 @@ def _draw_law(axes: Axes, size: SizeFit, colour: Colour) -> None:
     if k is None:
         k, interval = size.k, size.k_interval
     gap = log_x - math.log(size.level_x)
-    log_loss = size.level - k * gap
+    log_loss = np.clip(size.level - k * gap, -50.0, 50.0)  # a hopeless fit still gets a figure
     axes.plot(np.exp(log_x), np.exp(log_loss), color=colour, linewidth=2.0, zorder=3)
     if interval is not None and size.level_se is not None:
-        half = np.hypot(2 * size.level_se, gap * (interval.high - interval.low) / 2)
+        half = np.minimum(np.hypot(2 * size.level_se, gap * (interval.high - interval.low) / 2), 50.0)
         axes.fill_between(
             np.exp(log_x), np.exp(log_loss - half), np.exp(log_loss + half), color=colour, alpha=0.16, linewidth=0
         )

@@ -1,87 +1,92 @@
 """A fit as rows of the fit tables: plain Python numbers, one dict a row, no database here.
 
 The whole of a result that a later `fit --rerun` must reproduce is in these rows; `same_fit` compares two of them.
-The one field they do not carry is `fit_id`, which the database gives.
 """
 
-import json
-from typing import TypeAlias
+from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any, TypeAlias
+
+from db.records import FitRecords
 from scaling.results import Forecast, InterModelFit, Interval, Parameter
 
-Record: TypeAlias = dict[str, object]
+Record: TypeAlias = dict[str, Any]
+
+# Stands for "of all sizes" where a size is part of a row's key.
+ALL_SIZES = 0
 
 
-def to_records(fit: InterModelFit) -> dict[str, list[Record]]:
-    """Rows keyed by table: fit (one row), fit_param, fit_point, fit_holdout, fit_compare, fit_check.
-
-    In `fit_param`, `size_n` is None for a parameter of the law and the size for one of a single size.
-    """
-    return {
-        "fit": [_fit(fit)],
-        "fit_param": [*_law_parameters(fit), *_size_parameters(fit)],
-        "fit_point": [
+def to_records(fit: InterModelFit, *, sweep_id: int | None = None) -> FitRecords:
+    """The rows of a fit; `sweep_id` is the sweep that it fits, None for rows of several."""
+    return FitRecords(
+        fit=_fit(fit, sweep_id),
+        parameters=[*_law_parameters(fit), *_size_parameters(fit)],
+        points=[
             {
                 "evaluation_id": point.evaluation_id, "role": point.role, "reason": point.reason or None,
-                "weight": point.weight, "mu": point.fitted, "residual": point.residual,
+                "weight": point.weight, "fitted_loss": point.fitted, "residual": point.residual,
             }
             for point in fit.points
         ],
-        "fit_holdout": [_holdout(forecast) for forecast in fit.forecasts],
-        "fit_compare": [
+        holdouts=[_holdout(position, forecast) for position, forecast in enumerate(fit.forecasts)],
+        forms=[
             {
                 "rank": rank, "k_form": form.k_form, "num_parameters": form.num_parameters, "rss": form.rss,
                 "aicc": form.aicc, "delta_aicc": form.delta_aicc, "akaike_weight": form.akaike_weight,
-                "holdout_mae": form.forecast_error,
+                "holdout_error": form.forecast_error,
             }
             for rank, form in enumerate(fit.forms, start=1)
         ],
-        "fit_check": [
+        checks=[
             {
-                "code": check.code, "severity": check.severity, "value": check.value,
-                "threshold": check.threshold, "size_n": check.size, "message": check.message,
+                "position": position, "code": check.code, "severity": check.severity, "value": check.value,
+                "threshold": check.threshold, "num_params": check.size, "message": check.message,
             }
-            for check in fit.checks
+            for position, check in enumerate(fit.checks)
         ],
-    }  # fmt: skip
+    )  # fmt: skip
 
 
-def spec_of(fit: InterModelFit) -> dict[str, object]:
+def spec_of(fit: InterModelFit) -> Record:
     """The arguments that, with the same evaluations, give this fit again."""
     return {
-        "scope": "inter-model", "x": fit.x_kind, "from_x": fit.from_x, "to_x": fit.to_x,
-        "benchmark": fit.benchmark, "protocol": fit.protocol, "k_form": fit.k_form, "estimator": fit.estimator,
+        "x": fit.x_kind, "from_x": fit.from_x, "to_x": fit.to_x, "k_form": fit.k_form, "estimator": fit.estimator,
         "holdout": [size.num_params for size in fit.sizes if size.held_out], "draws": fit.draws,
     }  # fmt: skip
 
 
-def same_fit(one: dict[str, list[Record]], other: dict[str, list[Record]]) -> bool:
-    """Whether two sets of records say the same, database ids aside."""
+def same_fit(one: FitRecords, other: FitRecords) -> bool:
+    """Whether two sets of records say the same, the numbers that a database gave to rows aside."""
     return _canonical(one) == _canonical(other)
 
 
-def _fit(fit: InterModelFit) -> Record:
+def _fit(fit: InterModelFit, sweep_id: int | None) -> Record:
     asked = [form for form in fit.forms if fit.law and form.k_form == fit.law.k_form]
     return {
-        "data_sha256": fit.data_sha256,
-        "spec_json": json.dumps(spec_of(fit), sort_keys=True),
-        "x_kind": fit.x_kind,
-        "y_kind": "test_loss",
-        "family": "log-linear trajectory",
+        "sweep_id": sweep_id,
+        "rlsweep_version": version("rlsweep"),
+        "scope": "inter-model",
+        "x": fit.x_kind,
+        "benchmark": fit.benchmark,
+        "protocol": fit.protocol,
         "k_form": fit.law.k_form if fit.law else "free",
         "estimator": fit.estimator,
-        "weights": {"ols-log": "equal in ln L", "qb": "quasi-binomial", "linear-ls": "equal in L"}[fit.estimator],
+        "settings": spec_of(fit),
+        "data_sha256": fit.data_sha256,
+        "num_points": fit.num_points,
+        "num_effective": fit.num_effective,
+        "num_sizes": len(fit.training_sizes),
+        "num_runs": fit.num_runs,
+        "num_parameters": fit.num_runs + (len(fit.law.theta) if fit.law else len(fit.training_sizes)),
         "phi": fit.phi,
-        "s_run": fit.run_sd,
-        "n_points": fit.num_points,
-        "n_eff": fit.num_effective,
-        "n_sizes": len(fit.training_sizes),
-        "n_runs": fit.num_runs,
-        "q": fit.num_runs + (len(fit.law.theta) if fit.law else len(fit.training_sizes)),
+        "run_sd": fit.run_sd,
         "deviance": fit.rss,
         "aicc": asked[0].aicc if asked else None,
         "r2": fit.r2,
-        "r2_null": fit.r2_size_means,
+        "r2_size_means": fit.r2_size_means,
         "status": fit.identification.verdict,
     }
 
@@ -103,7 +108,7 @@ def _law_parameters(fit: InterModelFit) -> list[Record]:
 def _size_parameters(fit: InterModelFit) -> list[Record]:
     rows = []
     for size in fit.sizes:
-        rows.append(_row("k", size.k, size=size.num_params, se=size.k_se, interval=size.k_interval))
+        rows.append(_row("k", size.k, size=size.num_params, standard_error=size.k_se, interval=size.k_interval))
         rows.append(_row("E", size.intercept, size=size.num_params))
         if size.r2 is not None:
             rows.append(_row("r2", size.r2, size=size.num_params))
@@ -126,34 +131,34 @@ def _row(
     name: str,
     value: float,
     *,
-    size: int | None = None,
-    se: float | None = None,
+    size: int = ALL_SIZES,
+    standard_error: float | None = None,
     unit: str = "",
     interval: Interval | None = None,
     at_bound: bool = False,
 ) -> Record:
     return {
-        "name": name, "size_n": size, "est": value, "se": se, "unit": unit, "at_bound": at_bound,
-        "lo95": interval.low if interval else None, "hi95": interval.high if interval else None,
+        "name": name, "num_params": size, "estimate": value, "standard_error": standard_error, "unit": unit,
+        "at_bound": at_bound, "low": interval.low if interval else None, "high": interval.high if interval else None,
         "interval_method": interval.method if interval else None,
     }  # fmt: skip
 
 
-def _holdout(forecast: Forecast) -> Record:
+def _holdout(position: int, forecast: Forecast) -> Record:
     interval = forecast.interval
     return {
-        "mode": forecast.mode, "quantity": forecast.quantity, "target_size": forecast.target_size,
-        "prefix_frac": None, "m_shot": forecast.m_shot if forecast.mode == "kshot" else None,
-        "at_x": forecast.at_x, "pred": forecast.predicted,
-        "lo95": interval.low if interval else None, "hi95": interval.high if interval else None,
-        "actual": forecast.actual, "actual_se": forecast.actual_se,
-        "rel_err": forecast.relative_error, "covered": forecast.covered,
+        "position": position, "mode": forecast.label, "quantity": forecast.quantity,
+        "num_params": forecast.target_size, "prefix_share": None, "at_x": forecast.at_x,
+        "predicted": forecast.predicted, "low": interval.low if interval else None,
+        "high": interval.high if interval else None, "actual": forecast.actual,
+        "actual_standard_error": forecast.actual_se, "relative_error": forecast.relative_error,
+        "covered": forecast.covered,
     }  # fmt: skip
 
 
-def _canonical(records: dict[str, list[Record]]) -> str:
-    kept = {
-        table: [{name: value for name, value in row.items() if name != "evaluation_id"} for row in rows]
-        for table, rows in records.items()
-    }
-    return json.dumps(kept, sort_keys=True)
+def _canonical(records: FitRecords) -> str:
+    content = asdict(records)
+    del content["fit"]["sweep_id"]
+    for point in content["points"]:
+        del point["evaluation_id"]
+    return json.dumps(content, sort_keys=True)

@@ -113,4 +113,4 @@ def _explain(axes: Axes, fit: InterModelFit) -> None:
             linestyle=(0, (3, 2)), label="forecast from the smaller sizes",
         )  # fmt: skip
         handles.append(marker)
-    axes.legend(handles=handles, loc="upper left", fontsize=8.5, frameon=False)
+    axes.legend(handles=handles, loc="best", fontsize=8.5, frameon=False)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert
 
 from db.database import begin_write
 from db.records import FitRecords
-from db.tables import Base, Fit, FitCheck, FitHoldout, FitParameter, FitPoint
+from db.tables import Base, Fit, FitCheck, FitForm, FitHoldout, FitParameter, FitPoint
 
 
 class FitStore:
@@ -23,6 +23,7 @@ class FitStore:
             (FitParameter, records.parameters),
             (FitPoint, records.points),
             (FitHoldout, records.holdouts),
+            (FitForm, records.forms),
             (FitCheck, records.checks),
         ]
         with begin_write(self._engine) as connection:

@@ -5,7 +5,7 @@ double precision, because 1e19 does not fit a 64-bit integer; `_at` columns are 
 """
 
 from db.tables.base import Base
-from db.tables.fits import Fit, FitCheck, FitHoldout, FitParameter, FitPoint
+from db.tables.fits import Fit, FitCheck, FitForm, FitHoldout, FitParameter, FitPoint
 from db.tables.plan import Sweep, SweepTrial, Trial
 from db.tables.results import Checkpoint, Evaluation, Step
 from db.tables.runs import Attempt, DataSet, Model
@@ -18,6 +18,7 @@ __all__ = [
     "Evaluation",
     "Fit",
     "FitCheck",
+    "FitForm",
     "FitHoldout",
     "FitParameter",
     "FitPoint",

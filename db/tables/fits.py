@@ -19,20 +19,27 @@ class Fit(Base):
     id: Mapped[int] = mapped_column(Identifier, primary_key=True, comment="Number of the fit.")
     sweep_id: Mapped[int | None] = mapped_column(ForeignKey("sweep.id"), comment="The sweep it fits; NULL: several.")
     created_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was made, UTC.")
-    scope: Mapped[str] = mapped_column(String(40), comment="inter-model, intra-model, ...")
-    x: Mapped[str] = mapped_column(String(20), comment="What the loss is plotted against.")
-    estimator: Mapped[str] = mapped_column(String(40), comment="How the parameters were estimated.")
-    k_form: Mapped[str] = mapped_column(String(40), comment="Form of k(N).")
     rlsweep_version: Mapped[str] = mapped_column(String(40), comment="Version of the code.")
+    scope: Mapped[str] = mapped_column(String(40), comment="inter-model, intra-model, ...")
+    x: Mapped[str] = mapped_column(String(20), comment="What the loss is fitted against: samples, flops, ...")
+    benchmark: Mapped[str] = mapped_column(String(80), comment="The benchmark that was fitted.")
+    protocol: Mapped[str] = mapped_column(String(80), comment="Its protocol.")
+    k_form: Mapped[str] = mapped_column(String(40), comment="Form of k(N).")
+    estimator: Mapped[str] = mapped_column(String(40), comment="How the parameters were estimated.")
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, comment="Every setting; with the same rows, the same fit.")
     data_sha256: Mapped[str] = mapped_column(String(64), comment="SHA-256 of the rows, in canonical form.")
-    settings: Mapped[dict[str, Any]] = mapped_column(JSON, comment="Every setting of the fit.")
     num_points: Mapped[int] = mapped_column(comment="Evaluations used.")
+    num_effective: Mapped[float] = mapped_column(comment="The same, discounted for autocorrelation.")
     num_sizes: Mapped[int] = mapped_column(comment="Model sizes used.")
     num_runs: Mapped[int] = mapped_column(comment="Trajectories used.")
+    num_parameters: Mapped[int] = mapped_column(comment="Free parameters, levels of runs included.")
+    phi: Mapped[float | None] = mapped_column(comment="Dispersion: evaluation noise over binomial noise.")
+    run_sd: Mapped[float | None] = mapped_column(comment="Standard deviation between runs, in log L.")
+    deviance: Mapped[float] = mapped_column(comment="Weighted residual sum of squares.")
+    aicc: Mapped[float | None] = mapped_column(comment="AICc with the effective number of points.")
     r2: Mapped[float | None] = mapped_column(comment="R^2 of the law over all points, in log L.")
     r2_size_means: Mapped[float | None] = mapped_column(comment="R^2 of each size's mean alone: what r2 must beat.")
-    aicc: Mapped[float | None] = mapped_column(comment="AICc with the effective number of points.")
-    status: Mapped[str] = mapped_column(String(40), comment="identified, K_max not identified, ...")
+    status: Mapped[str] = mapped_column(String(40), comment="identified, kmax_not_identified, ...")
 
 
 class FitParameter(Base):
@@ -47,6 +54,8 @@ class FitParameter(Base):
     standard_error: Mapped[float | None] = mapped_column(comment="Standard error.")
     low: Mapped[float | None] = mapped_column(comment="Lower end of the 95% interval.")
     high: Mapped[float | None] = mapped_column(comment="Upper end of the 95% interval.")
+    interval_method: Mapped[str | None] = mapped_column(String(200), comment="How the interval was obtained.")
+    unit: Mapped[str] = mapped_column(String(40), comment="Unit of the estimate; empty: none.")
     at_bound: Mapped[bool] = mapped_column(comment="Whether the estimate lies on a bound.")
 
 
@@ -73,6 +82,7 @@ class FitHoldout(Base):
     quantity: Mapped[str] = mapped_column(String(40), comment="What was forecast: k, final_loss, ...")
     num_params: Mapped[int | None] = mapped_column(comment="Size that was forecast.")
     prefix_share: Mapped[float | None] = mapped_column(comment="Share of the run that was used; NULL: not a prefix.")
+    at_x: Mapped[float | None] = mapped_column(comment="Where on the x-axis; NULL: a slope.")
     predicted: Mapped[float | None] = mapped_column(comment="Forecast.")
     low: Mapped[float | None] = mapped_column(comment="Lower end of its 95% interval.")
     high: Mapped[float | None] = mapped_column(comment="Upper end of its 95% interval.")
@@ -82,6 +92,21 @@ class FitHoldout(Base):
     covered: Mapped[bool | None] = mapped_column(comment="Whether the interval holds what was seen.")
 
 
+class FitForm(Base):
+    __tablename__ = "fit_form"
+    __table_args__ = ({"comment": "One candidate for k(N), on the same data as the fit."},)
+
+    fit_id: Mapped[int] = mapped_column(ForeignKey("fit.id"), primary_key=True, comment="The fit.")
+    rank: Mapped[int] = mapped_column(primary_key=True, comment="Place among the candidates, from 1.")
+    k_form: Mapped[str] = mapped_column(String(40), comment="Form of k(N).")
+    num_parameters: Mapped[int] = mapped_column(comment="Parameters of the form.")
+    rss: Mapped[float] = mapped_column(comment="Weighted residual sum of squares.")
+    aicc: Mapped[float | None] = mapped_column(comment="AICc with the effective number of points.")
+    delta_aicc: Mapped[float | None] = mapped_column(comment="AICc above that of the best candidate.")
+    akaike_weight: Mapped[float | None] = mapped_column(comment="Akaike weight among the candidates.")
+    holdout_error: Mapped[float | None] = mapped_column(comment="Mean |error| of k in forward forecasts by size.")
+
+
 class FitCheck(Base):
     __tablename__ = "fit_check"
     __table_args__ = ({"comment": "One check of a fit, in words."},)
@@ -89,7 +114,7 @@ class FitCheck(Base):
     fit_id: Mapped[int] = mapped_column(ForeignKey("fit.id"), primary_key=True, comment="The fit.")
     position: Mapped[int] = mapped_column(primary_key=True, comment="Place in the fit's list, from 0.")
     code: Mapped[str] = mapped_column(String(20), comment="Code of the check.")
-    severity: Mapped[str] = mapped_column(String(20), comment="note, warning or failure.")
+    severity: Mapped[str] = mapped_column(String(20), comment="ok, note or warning.")
     value: Mapped[float | None] = mapped_column(comment="What was measured.")
     threshold: Mapped[float | None] = mapped_column(comment="What it was held against.")
     num_params: Mapped[int | None] = mapped_column(comment="Size it is about; NULL: all.")

@@ -177,24 +177,35 @@ def upgrade() -> None:
             comment="The sweep it fits; NULL: several.",
         ),
         sa.Column("created_at", UtcDateTime(timezone=True), nullable=False, comment="When it was made, UTC."),
-        sa.Column("scope", sa.String(length=40), nullable=False, comment="inter-model, intra-model, ..."),
-        sa.Column("x", sa.String(length=20), nullable=False, comment="What the loss is plotted against."),
-        sa.Column("estimator", sa.String(length=40), nullable=False, comment="How the parameters were estimated."),
-        sa.Column("k_form", sa.String(length=40), nullable=False, comment="Form of k(N)."),
         sa.Column("rlsweep_version", sa.String(length=40), nullable=False, comment="Version of the code."),
+        sa.Column("scope", sa.String(length=40), nullable=False, comment="inter-model, intra-model, ..."),
+        sa.Column(
+            "x", sa.String(length=20), nullable=False, comment="What the loss is fitted against: samples, flops, ..."
+        ),
+        sa.Column("benchmark", sa.String(length=80), nullable=False, comment="The benchmark that was fitted."),
+        sa.Column("protocol", sa.String(length=80), nullable=False, comment="Its protocol."),
+        sa.Column("k_form", sa.String(length=40), nullable=False, comment="Form of k(N)."),
+        sa.Column("estimator", sa.String(length=40), nullable=False, comment="How the parameters were estimated."),
+        sa.Column("settings", sa.JSON(), nullable=False, comment="Every setting; with the same rows, the same fit."),
         sa.Column(
             "data_sha256", sa.String(length=64), nullable=False, comment="SHA-256 of the rows, in canonical form."
         ),
-        sa.Column("settings", sa.JSON(), nullable=False, comment="Every setting of the fit."),
         sa.Column("num_points", sa.BigInteger(), nullable=False, comment="Evaluations used."),
+        sa.Column("num_effective", sa.Double(), nullable=False, comment="The same, discounted for autocorrelation."),
         sa.Column("num_sizes", sa.BigInteger(), nullable=False, comment="Model sizes used."),
         sa.Column("num_runs", sa.BigInteger(), nullable=False, comment="Trajectories used."),
+        sa.Column(
+            "num_parameters", sa.BigInteger(), nullable=False, comment="Free parameters, levels of runs included."
+        ),
+        sa.Column("phi", sa.Double(), nullable=True, comment="Dispersion: evaluation noise over binomial noise."),
+        sa.Column("run_sd", sa.Double(), nullable=True, comment="Standard deviation between runs, in log L."),
+        sa.Column("deviance", sa.Double(), nullable=False, comment="Weighted residual sum of squares."),
+        sa.Column("aicc", sa.Double(), nullable=True, comment="AICc with the effective number of points."),
         sa.Column("r2", sa.Double(), nullable=True, comment="R^2 of the law over all points, in log L."),
         sa.Column(
             "r2_size_means", sa.Double(), nullable=True, comment="R^2 of each size's mean alone: what r2 must beat."
         ),
-        sa.Column("aicc", sa.Double(), nullable=True, comment="AICc with the effective number of points."),
-        sa.Column("status", sa.String(length=40), nullable=False, comment="identified, K_max not identified, ..."),
+        sa.Column("status", sa.String(length=40), nullable=False, comment="identified, kmax_not_identified, ..."),
         sa.ForeignKeyConstraint(["sweep_id"], ["sweep.id"], name=op.f("fk_fit_sweep_id_sweep")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fit")),
         comment="One fit of one law to one set of rows; never changed once written.",
@@ -342,7 +353,7 @@ def upgrade() -> None:
         sa.Column("fit_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, comment="The fit."),
         sa.Column("position", sa.BigInteger(), nullable=False, comment="Place in the fit's list, from 0."),
         sa.Column("code", sa.String(length=20), nullable=False, comment="Code of the check."),
-        sa.Column("severity", sa.String(length=20), nullable=False, comment="note, warning or failure."),
+        sa.Column("severity", sa.String(length=20), nullable=False, comment="ok, note or warning."),
         sa.Column("value", sa.Double(), nullable=True, comment="What was measured."),
         sa.Column("threshold", sa.Double(), nullable=True, comment="What it was held against."),
         sa.Column("num_params", sa.BigInteger(), nullable=True, comment="Size it is about; NULL: all."),
@@ -350,6 +361,23 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["fit_id"], ["fit.id"], name=op.f("fk_fit_check_fit_id_fit")),
         sa.PrimaryKeyConstraint("fit_id", "position", name=op.f("pk_fit_check")),
         comment="One check of a fit, in words.",
+    )
+    op.create_table(
+        "fit_form",
+        sa.Column("fit_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, comment="The fit."),
+        sa.Column("rank", sa.BigInteger(), nullable=False, comment="Place among the candidates, from 1."),
+        sa.Column("k_form", sa.String(length=40), nullable=False, comment="Form of k(N)."),
+        sa.Column("num_parameters", sa.BigInteger(), nullable=False, comment="Parameters of the form."),
+        sa.Column("rss", sa.Double(), nullable=False, comment="Weighted residual sum of squares."),
+        sa.Column("aicc", sa.Double(), nullable=True, comment="AICc with the effective number of points."),
+        sa.Column("delta_aicc", sa.Double(), nullable=True, comment="AICc above that of the best candidate."),
+        sa.Column("akaike_weight", sa.Double(), nullable=True, comment="Akaike weight among the candidates."),
+        sa.Column(
+            "holdout_error", sa.Double(), nullable=True, comment="Mean |error| of k in forward forecasts by size."
+        ),
+        sa.ForeignKeyConstraint(["fit_id"], ["fit.id"], name=op.f("fk_fit_form_fit_id_fit")),
+        sa.PrimaryKeyConstraint("fit_id", "rank", name=op.f("pk_fit_form")),
+        comment="One candidate for k(N), on the same data as the fit.",
     )
     op.create_table(
         "fit_holdout",
@@ -363,6 +391,7 @@ def upgrade() -> None:
         sa.Column(
             "prefix_share", sa.Double(), nullable=True, comment="Share of the run that was used; NULL: not a prefix."
         ),
+        sa.Column("at_x", sa.Double(), nullable=True, comment="Where on the x-axis; NULL: a slope."),
         sa.Column("predicted", sa.Double(), nullable=True, comment="Forecast."),
         sa.Column("low", sa.Double(), nullable=True, comment="Lower end of its 95% interval."),
         sa.Column("high", sa.Double(), nullable=True, comment="Upper end of its 95% interval."),
@@ -383,6 +412,8 @@ def upgrade() -> None:
         sa.Column("standard_error", sa.Double(), nullable=True, comment="Standard error."),
         sa.Column("low", sa.Double(), nullable=True, comment="Lower end of the 95% interval."),
         sa.Column("high", sa.Double(), nullable=True, comment="Upper end of the 95% interval."),
+        sa.Column("interval_method", sa.String(length=200), nullable=True, comment="How the interval was obtained."),
+        sa.Column("unit", sa.String(length=40), nullable=False, comment="Unit of the estimate; empty: none."),
         sa.Column("at_bound", sa.Boolean(), nullable=False, comment="Whether the estimate lies on a bound."),
         sa.ForeignKeyConstraint(["fit_id"], ["fit.id"], name=op.f("fk_fit_parameter_fit_id_fit")),
         sa.PrimaryKeyConstraint("fit_id", "name", "num_params", name=op.f("pk_fit_parameter")),
@@ -611,6 +642,7 @@ def downgrade() -> None:
     op.drop_table("sweep_trial")
     op.drop_table("fit_parameter")
     op.drop_table("fit_holdout")
+    op.drop_table("fit_form")
     op.drop_table("fit_check")
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempt_state"))

@@ -27,3 +27,14 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the sweep file; may be given several times."),
 ]
+XOption = Annotated[
+    str | None,
+    typer.Option("--x", metavar="AXIS", help="compute, data, tokens or steps.  [default: as in the sweep file]"),
+]
+FromOption = Annotated[
+    float | None, typer.Option("--from", metavar="X", help="Leave out evaluations before this x.", show_default=False)
+]
+HoldoutOption = Annotated[
+    list[str] | None,
+    typer.Option("--holdout", metavar="model=NAME", help="Keep a model out of the estimation and forecast it."),
+]

@@ -1,7 +1,45 @@
-"""`rlsweep plot`."""
+"""`rlsweep plot`: the picture of a fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.commands.options import DatabaseOption, FromOption, HoldoutOption, SweepArgument, XOption
 
 NAME = "plot"
 
 
-def command() -> None:
-    """x"""
+def command(
+    sweep: SweepArgument = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="STEM", help="Where to; .png and .svg are added.  [default: SWEEP]"),
+    ] = None,
+    x: XOption = None,
+    from_x: FromOption = None,
+    holdout: HoldoutOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Fit a sweep and draw its learning curves and its law, as PNG and SVG."""
+    from db.database import open_database, resolve_url
+    from db.errors import EnvironmentProblem
+    from db.reader import Reader
+    from orchestrator.fitting import FitRequest, fit_sweep
+    from scaling.plot import plot_inter_model
+
+    engine = open_database(resolve_url(database), create=False)
+    found = Reader(engine).sweep(sweep)
+    request = FitRequest.resolve(found.fit_settings, scope=None, x=x, from_x=from_x, holdout=holdout or ())
+    kept = fit_sweep(engine, found, request)
+    stem = output or Path(found.name)
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        title = found.question or found.name
+        plot_inter_model(kept.fit, kept.observations, title=title, caveats=found.caveats, paths=paths)
+    except OSError as error:
+        raise EnvironmentProblem(f"Cannot write {error.filename}: {error.strerror}. Choose --output.") from error
+    typer.echo(f"Drew fit {kept.fit_id}: {', '.join(str(path) for path in paths)}")

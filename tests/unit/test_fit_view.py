@@ -1,0 +1,82 @@
+"""A fit on the terminal: everything a reader needs, within 100 columns; and as JSON."""
+
+import json
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from orchestrator.fit_view import fit_as_json, render_fit
+from scaling.inter_model import fit_inter_model
+from scaling.observations import from_rows
+from scaling.results import InterModelFit
+from scaling.synthetic import Noise, law_rows, saturating_slopes
+
+SIZES = (24_832, 99_328, 393_728, 1_574_912)
+CAVEAT = "Test problems are new inputs to functions seen in training; they do not test new skills. " * 2
+
+
+def fit(count: int = 4, *, noise: float = 0.012, holdout: list[int] | None = None) -> InterModelFit:
+    rows = law_rows(
+        saturating_slopes(SIZES[:count], k_max=0.22, n0=39_000), seeds=(11, 12),
+        steps=(0, 1, 4, 16, 24, 36, 50, 70, 95, 125, 160), noise=Noise(noise), rng_seed=1, prompts_per_step=64,
+    )  # fmt: skip
+    return fit_inter_model(from_rows(rows, from_x=1024), holdout=holdout)
+
+
+def rendered(shown: InterModelFit, width: int = 100) -> str:
+    console = Console(file=StringIO(), width=width, force_terminal=False)
+    render_fit(shown, caveats=[CAVEAT], console=console)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("noise", [0.012, 0.3])
+def test_no_line_is_wider_than_a_hundred_columns(count: int, noise: float) -> None:
+    text = rendered(fit(count, noise=noise), width=160)
+
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
+
+
+def test_the_sizes_the_law_the_forecasts_and_the_caveats_are_there() -> None:
+    shown = fit()
+    text = rendered(shown)
+
+    for words in ("24.8K", "1.57M", "K_max", "N_0", "zero_shot", "oracle_level", "its own level: no forecast", "LR"):
+        assert words in text
+    assert "with no learning" in text
+    assert CAVEAT[:40] in text
+    for size in shown.sizes:
+        assert f"{size.k:.4f}" in text
+
+
+def test_every_warning_and_note_is_printed_whole() -> None:
+    shown = fit(noise=0.3)
+    text = " ".join(rendered(shown).split())
+
+    for check in shown.checks:
+        if check.severity != "ok":
+            assert " ".join(check.message.split()) in text
+
+
+def test_a_held_out_size_is_marked() -> None:
+    text = rendered(fit(holdout=[SIZES[-1]]))
+
+    assert "1.57M*" in text
+    assert "held out" in text
+
+
+def test_without_a_law_the_reason_is_printed() -> None:
+    assert "No law." in rendered(fit(2))
+
+
+def test_json_has_the_same_content_and_is_valid() -> None:
+    shown = fit()
+    content = json.loads(json.dumps(fit_as_json(shown, ["a caveat"]), allow_nan=False))
+
+    assert content["caveats"] == ["a caveat"]
+    assert content["law"]["parameters"][0]["name"] == "K_max"
+    assert [size["k"] for size in content["sizes"]] == [size.k for size in shown.sizes]
+    assert content["forecasts"][0]["label"] == "zero_shot"
+    assert content["evaluations_by_role"] == {"baseline": 8, "outside_window": 16, "train": 64}

@@ -1,0 +1,190 @@
+"""The store's contract: claims, fencing, leases, the live lineage, writes that may be repeated."""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from db.database import begin_write, open_database, resolve_url
+from db.errors import StaleAttemptError
+from db.reader import Reader
+from db.records import CheckpointRecord, EvaluationRecord, PlannedTrial, Process, StepRecord, SweepRecord
+from db.states import AttemptState, Directive, TrialState
+from db.store import AttemptStore, PlanStore, claim
+from db.tables import Attempt, Step
+from db.types import database_now
+
+HERE = Process(host="node-1", pid=4711, process_started_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+SWEEP = SweepRecord("s", "Why?", "name: s", "0" * 64, [], ["Mind the gap."], None)
+
+
+def planned(number: int) -> PlannedTrial:
+    return PlannedTrial(
+        science_hash=f"v1:{number}", science={"seed": number}, model="m", data="d", algorithm="grpo", seed=number,
+        group_size=8, prompts_per_step=64, updates_per_step=1, learning_rate=1e-6, kl_coefficient=0.0, tau=None,
+        axes={"seed": number}, spec={"seed": number}, budget_unit="steps", budget_last=10.0,
+    )  # fmt: skip
+
+
+def step(number: int, **changes: object) -> StepRecord:
+    record = StepRecord(
+        step=number, samples=64, prompt_tokens=4608, completion_tokens=2048, cumulative_samples=64 * number,
+        cumulative_tokens=6656 * number, cumulative_flops=1e19 * number, cumulative_paper_flops=None,
+        cumulative_seconds=0.5 * number, generation_flops=1e18, old_logprob_flops=0.0, reference_flops=0.0,
+        train_flops=9e18, flops_version=1, step_seconds=0.5, generation_seconds=0.2, logprob_seconds=0.0,
+        reward_seconds=0.1, loss=0.1, reward=0.3, reward_std=0.4, zero_variance_share=0.0, kl=None, entropy=0.5,
+        clipped_share=0.0, gradient_norm=1.0, learning_rate=1e-6, mean_completion_tokens=4.0,
+        max_completion_tokens=4.0, truncated_share=0.0, sampling_logprob_difference=None,
+    )  # fmt: skip
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+def evaluation(at: int, score: float) -> EvaluationRecord:
+    return EvaluationRecord(at, "heldout", "exact", 600, None, None, score, 0.01, 1e9, 0.1)
+
+
+@pytest.fixture
+def attempt(database: Engine) -> AttemptStore:
+    registration = PlanStore(database).register(SWEEP, [planned(1)])
+    return claim(
+        database, trial_id=registration.trial_ids[0], sweep_id=registration.sweep_id, process=HERE, log_uri=None
+    )
+
+
+def again(database: Engine, attempt: AttemptStore) -> AttemptStore:
+    """The next attempt at the same trial, after the first was lost."""
+    PlanStore(database).declare_lost(attempt.sweep_id, is_dead=lambda _: True)
+    return claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE, log_uri=None)
+
+
+def test_a_trial_that_is_being_run_cannot_be_claimed(database: Engine, attempt: AttemptStore) -> None:
+    with pytest.raises(StaleAttemptError, match=r"held by its attempt 1 \(process 4711 on node-1\)"):
+        claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE, log_uri=None)
+
+
+def test_a_write_by_a_dead_attempt_is_refused_and_changes_nothing(database: Engine, attempt: AttemptStore) -> None:
+    attempt.record_step(step(1))
+    living = again(database, attempt)
+    with pytest.raises(StaleAttemptError):
+        attempt.record_step(step(2))
+    with pytest.raises(StaleAttemptError):
+        attempt.end(AttemptState.SUCCEEDED)
+    assert living.number == 2
+    with database.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(Step)) == 1
+
+
+def test_an_expired_lease_lets_another_take_over(database: Engine, attempt: AttemptStore) -> None:
+    with begin_write(database) as connection:
+        connection.execute(update(Attempt).values(lease_expires_at=database_now(-1)))
+    living = claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE, log_uri=None)
+    assert living.number == 2
+    assert [row["state"] for row in Reader(database).attempts(attempt.trial_id)] == ["lost", "running"]
+
+
+def test_only_expired_or_dead_attempts_are_declared_lost(database: Engine, attempt: AttemptStore) -> None:
+    assert PlanStore(database).declare_lost(attempt.sweep_id, is_dead=lambda _: False) == []
+    assert PlanStore(database).declare_lost(attempt.sweep_id, is_dead=lambda p: p == HERE) == [attempt.trial_id]
+    assert Reader(database).trial(attempt.trial_id)["state"] == TrialState.RECOVERING
+
+
+def test_writing_a_row_twice_is_writing_it_once(database: Engine, attempt: AttemptStore) -> None:
+    for _ in range(2):
+        attempt.record_step(step(1))
+        attempt.record_evaluation(evaluation(1, 0.4))
+        attempt.record_checkpoint(CheckpointRecord(1, "/c", 10, "a" * 64, False))
+    reader = Reader(database)
+    assert len(reader.curve([attempt.trial_id])) == 1
+    assert len(reader.live_checkpoints(attempt.trial_id)) == 1
+
+
+def test_the_live_view_has_every_step_once_after_a_resume(database: Engine, attempt: AttemptStore) -> None:
+    attempt.resume_from(0)
+    attempt.record_evaluation(evaluation(0, 0.3))
+    for number in range(1, 6):
+        attempt.record_step(step(number, loss=1.0))
+        attempt.record_evaluation(evaluation(number, 0.3 + number / 100))
+    attempt.record_checkpoint(CheckpointRecord(3, "/c3", 10, "a" * 64, False))
+    attempt.record_checkpoint(CheckpointRecord(5, "/c5", 10, "a" * 64, False))
+    living = again(database, attempt)
+    living.resume_from(3)
+    for number in range(4, 8):
+        living.record_step(step(number, loss=2.0))
+        living.record_evaluation(evaluation(number, 0.5))
+    reader = Reader(database)
+    curve = reader.curve([attempt.trial_id])
+    assert [(row["step"], row["attempt"]) for row in curve] == [
+        (0, 1), (1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2), (7, 2),
+    ]  # fmt: skip
+    assert [row["samples"] for row in curve] == [64 * number for number in range(8)]
+    assert [checkpoint.uri for checkpoint in reader.live_checkpoints(attempt.trial_id)] == ["/c3"]
+    (row,) = reader.trials(attempt.sweep_id)
+    assert (row.step, row.attempt, row.share) == (7, 2, 0.7)
+    assert row.first_loss == pytest.approx(0.7)
+    assert row.last_loss == pytest.approx(0.5)
+
+
+def test_flops_of_the_largest_runs_are_kept(database: Engine, attempt: AttemptStore) -> None:
+    attempt.record_step(step(1, cumulative_flops=3.2e23))
+    attempt.record_evaluation(evaluation(1, 0.4))
+    assert Reader(database).curve([attempt.trial_id])[0]["flops"] == 3.2e23
+
+
+def test_a_missing_number_is_null(database: Engine, attempt: AttemptStore) -> None:
+    attempt.record_step(step(1))
+    attempt.record_evaluation(evaluation(1, 0.4))
+    row = Reader(database).curve([attempt.trial_id])[0]
+    assert (row["paper_flops"], row["successes"], row["num_params"]) == (None, None, None)
+
+
+def test_a_drain_reaches_the_trial_with_its_next_write(database: Engine, attempt: AttemptStore) -> None:
+    assert attempt.record_step(step(1)) is Directive.CONTINUE
+    PlanStore(database).request_drain(attempt.sweep_id)
+    assert attempt.record_step(step(2)) is Directive.DRAIN
+    PlanStore(database).clear_drain(attempt.sweep_id)
+    assert attempt.renew() is Directive.CONTINUE
+
+
+def test_a_failure_ends_the_trial_with_its_reason(database: Engine, attempt: AttemptStore) -> None:
+    attempt.end(AttemptState.FAILED, message="loss became nan", failure_class="numerical", traceback="Traceback")
+    (row,) = Reader(database).trials(attempt.sweep_id)
+    assert (row.state, row.failure_class, row.message) == ("failed", "numerical", "loss became nan")
+    with pytest.raises(StaleAttemptError):
+        attempt.renew()
+
+
+def test_moments_are_the_databases_and_in_utc(database: Engine, attempt: AttemptStore) -> None:
+    (row,) = Reader(database).attempts(attempt.trial_id)
+    now = Reader(database).now()
+    assert now.tzinfo is not None
+    assert 0 <= (now - row["started_at"]).total_seconds() < 60
+    assert row["process_started_at"] == HERE.process_started_at
+    assert 0 < (row["lease_expires_at"] - now).total_seconds() <= 60
+
+
+def _claim_in_process(path: str, trial_id: int, sweep_id: int, results: multiprocessing.Queue[bool]) -> None:
+    engine = open_database(resolve_url(path), create=False)
+    try:
+        claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=HERE, log_uri=None)
+        results.put(True)
+    except StaleAttemptError:
+        results.put(False)
+
+
+def test_of_many_processes_that_race_for_a_trial_one_wins(tmp_path: Path, database: Engine) -> None:
+    registration = PlanStore(database).register(SWEEP, [planned(1)])
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[bool] = context.Queue()
+    arguments = (str(tmp_path / "rlsweep.db"), registration.trial_ids[0], registration.sweep_id, results)
+    racers = [context.Process(target=_claim_in_process, args=arguments) for _ in range(8)]
+    for racer in racers:
+        racer.start()
+    outcomes = [results.get(timeout=60) for _ in racers]
+    for racer in racers:
+        racer.join()
+    assert sorted(outcomes) == [False] * 7 + [True]

@@ -1,0 +1,120 @@
+"""The sweep file: what is refused, where, and in which words; and what `--set` may change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.expand import expand
+from orchestrator.spec_problems import InvalidSweep
+from orchestrator.sweep_file import load_sweep
+
+SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
+
+
+def problems(file: Path, *overrides: str) -> list[str]:
+    """The problem lines of a sweep file that must have some, without the folder's name."""
+    with pytest.raises(InvalidSweep) as caught:
+        expand(load_sweep(file, overrides))
+    return [line.strip().replace(f"{file.parent}/", "") for line in str(caught.value).splitlines()[1:]]
+
+
+def changed(file: Path, old: str, new: str) -> Path:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    return file
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
+def test_every_shipped_sweep_is_valid(file: Path) -> None:
+    assert expand(load_sweep(file))
+
+
+def test_there_are_shipped_sweeps() -> None:
+    assert [file.name for file in SHIPPED] == ["quickstart.yaml"]
+
+
+def test_an_unknown_key_is_placed_and_the_nearest_known_one_named(tiny_sweep: Path) -> None:
+    changed(tiny_sweep, "learning_rate: 0.001", "learning_rat: 0.001")
+    assert problems(tiny_sweep) == [
+        "tiny.yaml:20:14: base.optimizer.learning_rate: is missing",
+        "tiny.yaml:20:15: base.optimizer.learning_rat: is not known here; did you mean `learning_rate`?",
+    ]
+
+
+def test_every_problem_is_reported_at_once(tiny_sweep: Path) -> None:
+    changed(tiny_sweep, "budgets: {unit: steps", "budget: {unit: steps")
+    changed(tiny_sweep, "keep: 1", "keep: 0")
+    changed(tiny_sweep, "scope: inter-model", "scope: inter-modal")
+    found = "\n".join(problems(tiny_sweep))
+    assert "budgets: is missing" in found
+    assert "did you mean `budgets`?" in found
+    assert "checkpoints.keep: found 0, expected greater than 0" in found
+    assert "fit.scope: found 'inter-modal', expected 'inter-model'" in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("group_size: 4", "group_size: 1", "base.group_size: found 1, expected greater than or equal to 2"),
+        ("group_size: 4", "group_size: '4'", "base.group_size: found '4', expected integer"),
+        ("learning_rate: 0.001", "learning_rate: -1", "found -1, expected greater than 0"),
+        ("task: affine-lookup", "task: chess", "base.data.task: found 'chess', expected 'affine-lookup'"),
+        ("engine: transformers", "engine: tgi", "found 'tgi', expected 'auto', 'transformers' or 'vllm'"),
+        ("at: [4, 8]", "at: [8, 4]", "milestones must ascend"),
+        ("at: [4, 8]", "at: []", "budgets.at: found a list"),
+        ("num_attention_heads: 1", "num_attention_heads: 3", "hidden_size 32 is not a multiple"),
+        ("at: every_step}", "at: every_step, samples: 4}", "meaningless without it"),
+        ("name: tiny", "name: ../tiny", "name: found '../tiny'"),
+        ("seed: [1, 2]", "seed: []", "axes.grid.seed: found a list"),
+        ("memory_gb: 1", "memory_gb: 1, micro_batch: 5", "does not divide the 32 completions"),
+    ],
+)  # fmt: skip
+def test_impossible_values_are_refused_with_what_was_expected(
+    tiny_sweep: Path, old: str, new: str, message: str
+) -> None:
+    assert message in "\n".join(problems(changed(tiny_sweep, old, new)))
+
+
+def test_a_wrong_axis_value_is_placed_at_the_axis(tiny_sweep: Path) -> None:
+    changed(tiny_sweep, "seed: [1, 2]", "seed: [1, two]")
+    assert problems(tiny_sweep) == ["tiny.yaml:25:15: axes.grid.seed[1]: found 'two', expected integer"]
+
+
+def test_an_unknown_model_is_placed_and_the_known_ones_named(tiny_sweep: Path) -> None:
+    changed(tiny_sweep, "model: [small, large]", "model: [small, huge]")
+    (problem,) = problems(tiny_sweep)
+    assert problem.startswith("tiny.yaml:24:20: axes.grid.model[1]: found 'huge', expected a name from `models`")
+    assert problem.endswith("defined here: small, large")
+
+
+def test_an_axis_that_is_no_field_is_refused(tiny_sweep: Path) -> None:
+    changed(tiny_sweep, "seed: [1, 2]", "sede: [1, 2]")
+    assert "tiny.yaml:25:5: axes.grid.sede: is not known here; did you mean `seed`?" in problems(tiny_sweep)
+
+
+def test_set_changes_an_axis_by_its_short_name(tiny_sweep: Path) -> None:
+    trials = expand(load_sweep(tiny_sweep, ["seed=[7]", "optimizer.learning_rate=0.5", "budgets.at=[2]"]))
+    assert [trial.axes for trial in trials] == [{"model": "small", "seed": 7}, {"model": "large", "seed": 7}]
+    assert {trial.spec.optimizer.learning_rate for trial in trials} == {0.5}
+    assert {trial.spec.budget.at for trial in trials} == {(2.0,)}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed", "write it as key=value"),
+        ("seed=[1", "is not valid YAML"),
+        ("seed=['x']", "--set seed=['x']: axes.grid.seed[0]: found 'x', expected integer"),
+        ("budgets.unit.deep=1", "budgets.unit is not a mapping"),
+        ("nonsense=1", "--set nonsense=1: base.nonsense: is not known here"),
+    ],
+)
+def test_a_wrong_override_is_named(tiny_sweep: Path, override: str, message: str) -> None:
+    assert message in "\n".join(problems(tiny_sweep, override))
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    assert problems(tmp_path / "none.yaml") == ["none.yaml: there is no such file"]

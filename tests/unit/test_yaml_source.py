@@ -1,0 +1,85 @@
+"""Reading YAML: places of values, and the traps of the format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.spec_problems import InvalidSweep, Position
+from orchestrator.yaml_source import parse_yaml, read_yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1), ("-3", -3), ("1.5", 1.5), (".5", 0.5), ("1e-6", 1e-6), ("1.0e-6", 1e-6), ("1e18", 1e18),
+        ("true", True), ("False", False), ("null", None), ("~", None), ("", None), ("word", "word"), ("'no'", "no"),
+        ('"1e-6"', "1e-6"), ("v1.2", "v1.2"), ("a/b-7B", "a/b-7B"), ("[1, 2]", [1, 2]),
+    ],
+)  # fmt: skip
+def test_plain_scalars_mean_what_people_mean(text: str, value: object) -> None:
+    data = parse_yaml(f"a: {text}", "f").data
+    assert data == {"a": value}
+    assert type(data["a"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no", "write false or quote it"), ("On", "write true or quote it"), ("010", "not the same number"),
+        ("0x1F", "not the same number"), ("1_000", "not the same number"), ("12:30", "not the same number"),
+        (".inf", "not a plain number"), ("2026-01-01", "not a plain number"), ("!!python/name:os.system", "the tag"),
+        ("&x [*x]", "contains itself"),
+    ],
+)  # fmt: skip
+def test_scalars_that_readers_disagree_about_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(InvalidSweep, match=reason):
+        parse_yaml(f"a: {text}", "f")
+
+
+def test_duplicate_keys_are_refused_with_both_places() -> None:
+    with pytest.raises(InvalidSweep) as caught:
+        parse_yaml("a: 1\nb: 2\na: 3\n", "f.yaml")
+    assert str(caught.value).splitlines()[1] == "  f.yaml:3:1: a: is given twice; the first is on line 1"
+
+
+def test_every_problem_is_reported_in_order_of_the_file() -> None:
+    with pytest.raises(InvalidSweep) as caught:
+        parse_yaml("a: no\nb: {c: 010, d: 1}\ne: off\n", "f")
+    assert [problem.path for problem in caught.value.problems] == [("a",), ("b", "c"), ("e",)]
+
+
+def test_values_know_their_place() -> None:
+    source = parse_yaml("a:\n  b: [x, y]\n", "f")
+    assert source.position(("a", "b", 1)) == Position("f", 2, 10)
+    assert source.position(("a", "b", 7)) == Position("f", 2, 6)  # the nearest that exists
+
+
+def test_anchors_and_merges_are_followed_and_own_keys_win() -> None:
+    data = parse_yaml("base: &b {p: 1, q: 2}\nmade: {<<: *b, q: 3}\n", "f").data
+    assert data["made"] == {"p": 1, "q": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is empty"),
+        ("- a\n", "not a mapping"),
+        ("a: [1,\n", "not valid YAML"),
+        ("a: \t b: c", "not valid YAML"),
+    ],
+)
+def test_what_is_no_mapping_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(InvalidSweep, match=reason):
+        parse_yaml(text, "f")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSweep, match="there is no such file"):
+        read_yaml(tmp_path / "none.yaml")
+    with pytest.raises(InvalidSweep, match="is a folder"):
+        read_yaml(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
+    with pytest.raises(InvalidSweep, match="not UTF-8"):
+        read_yaml(tmp_path / "latin.yaml")

@@ -37,12 +37,11 @@ _QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # it would kill trials by the host's memory, not by theirs
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
 
-class AttemptKilled(RlsweepError):
-    """An attempt's process was killed from outside; Ray Tune starts the trial anew."""
+class AttemptDied(RlsweepError):
+    """An attempt's process ended without a word, killed or unable to start; Ray Tune starts the trial anew."""
 
 
 @dataclass(frozen=True)
@@ -137,14 +136,13 @@ def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folde
 
 
 def run_attempt(launch: Launch) -> int:
-    """Run one attempt in a process of its own; returns its exit code. Raises AttemptKilled if it was killed."""
+    """Run one attempt in a process of its own; returns its exit code. Raises AttemptDied if it recorded no end."""
     engine = open_database(resolve_url(launch.database_url), create=False)
     plan = PlanStore(engine)
     if plan.is_draining(launch.sweep_id):
         return EXIT_INTERRUPTED
-    folder = Path(launch.trial_folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "launch.log").open("ab") as log:
+    log_of(launch).parent.mkdir(parents=True, exist_ok=True)
+    with log_of(launch).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603  (our own interpreter, our own arguments)
             _command(launch),
             stdin=subprocess.PIPE,
@@ -157,7 +155,12 @@ def run_attempt(launch: Launch) -> int:
     if exit_code in (EXIT_SUCCEEDED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STALE):
         return exit_code
     plan.declare_lost(launch.sweep_id, is_dead=is_dead)
-    raise AttemptKilled(f"The attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {folder}.")
+    raise AttemptDied(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
+
+
+def log_of(launch: Launch) -> Path:
+    """What an attempt prints before it has claimed its trial and has a log of its own."""
+    return Path(launch.trial_folder) / "logs" / "launch.log"
 
 
 def _command(launch: Launch) -> list[str]:

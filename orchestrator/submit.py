@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from sqlalchemy import Engine
@@ -26,11 +26,14 @@ from db.reader import Reader, TrialRow
 from db.records import PlannedTrial, SweepRecord
 from db.states import TrialState
 from db.store import PlanStore, Registration
-from orchestrator.expand import ExpandedTrial
-from orchestrator.identity import science, science_hash
-from orchestrator.spec_problems import InvalidSweep, SpecProblem
-from orchestrator.sweep_file import LoadedSweep
+from orchestrator.sweepfile.expand import ExpandedTrial
+from orchestrator.sweepfile.identity import science, science_hash
+from orchestrator.sweepfile.language import LoadedSweep
+from orchestrator.sweepfile.problems import InvalidSweep, SpecProblem
 from workers.provenance import is_dead
+
+if TYPE_CHECKING:
+    from orchestrator.launch import Launch
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class Artifacts:
 
     @property
     def ray(self) -> Path:
-        return self.root / "ray"
+        # One for each driver: the one that ends first deletes its own.
+        return self.root / f"ray-{os.getpid()}"
 
     def trial(self, hash_of_science: str) -> Path:
         # The identity, not the trial's number: numbers start anew with every database.
@@ -139,30 +143,38 @@ def run(
         for row in _longest_first(trials, specs)
     ]
     store.queue([row.trial_id for row in trials])
-    launch.start_ray(num_cpus=os.cpu_count() or 1)
+    artifacts.ray.mkdir(parents=True)
+    interrupted = threading.Event()
     try:
-        with _draining_on_interrupt(lambda: store.request_drain(sweep_id)) as interrupted:
+        launch.start_ray(num_cpus=os.cpu_count() or 1)
+        with _draining_on_interrupt(interrupted, lambda: store.request_drain(sweep_id)):
             _in_background(
                 lambda: launch.run_trials(launches, max_concurrent=at_a_time, storage_folder=artifacts.ray), watch
             )
     finally:
         launch.stop_ray()
-        shutil.rmtree(artifacts.ray, ignore_errors=True)
+        shutil.rmtree(artifacts.ray)
         store.clear_drain(sweep_id)
-        _end_what_was_given_up(engine, sweep_id)
+        _end_what_was_given_up(engine, launches, interrupted=interrupted.is_set())
     return interrupted.is_set()
 
 
-def _end_what_was_given_up(engine: Engine, sweep_id: int) -> None:
-    """Nothing of this sweep runs any more: attempts without an end are lost, often-killed trials have failed."""
-    from orchestrator.launch import MAX_RESTARTS
+def _end_what_was_given_up(engine: Engine, launches: Sequence[Launch], *, interrupted: bool) -> None:
+    """None of these trials runs any more: attempts without an end are lost, and trials without hope have failed."""
+    from orchestrator.launch import MAX_RESTARTS, log_of
 
     store, reader = PlanStore(engine), Reader(engine)
+    sweep_id = launches[0].sweep_id
     store.declare_lost(sweep_id, is_dead=is_dead)
-    for row in reader.trials(sweep_id):
-        lost = [a for a in reader.attempts(row.trial_id) if a["state"] == "lost"]
-        if row.state == TrialState.RECOVERING and len(lost) > MAX_RESTARTS:
-            store.fail(row.trial_id, message=f"Its attempts were killed {len(lost)} times; see their logs.")
+    if interrupted:
+        return
+    states = {row.trial_id: row.state for row in reader.trials(sweep_id)}
+    for launch in launches:
+        if states[launch.trial_id] in (TrialState.QUEUED, TrialState.RECOVERING):
+            store.fail(
+                launch.trial_id,
+                message=f"Its process ended without a word {MAX_RESTARTS + 1} times; see {log_of(launch).parent}.",
+            )
 
 
 def _in_background(work: Callable[[], None], watch: Callable[[threading.Event], None]) -> None:
@@ -187,9 +199,8 @@ def _in_background(work: Callable[[], None], watch: Callable[[threading.Event], 
 
 
 @contextmanager
-def _draining_on_interrupt(drain: Callable[[], None]) -> Iterator[threading.Event]:
-    """Yields the event that an interrupt sets. The database is asked from a thread: the interrupted one may hold it."""
-    interrupted = threading.Event()
+def _draining_on_interrupt(interrupted: threading.Event, drain: Callable[[], None]) -> Iterator[None]:
+    """An interrupt sets the event and drains, from a thread, since the interrupted one may hold the database."""
 
     def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
         if interrupted.is_set():
@@ -200,7 +211,7 @@ def _draining_on_interrupt(drain: Callable[[], None]) -> Iterator[threading.Even
     signals = (signal.SIGINT, signal.SIGTERM)
     before: dict[int, Any] = {number: signal.signal(number, on_interrupt) for number in signals}
     try:
-        yield interrupted
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

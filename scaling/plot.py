@@ -33,6 +33,8 @@ STYLE: Any = {  # matplotlib types its settings as literals, one by one
 }
 WRAP = 180
 LINE_INCHES = 0.17
+TITLE_WRAP = 100
+TITLE_INCHES = 0.26
 
 
 def plot_inter_model(
@@ -58,15 +60,18 @@ def draw_inter_model(fit: InterModelFit, observations: Observations, *, title: s
         line for each in caveats for line in textwrap.wrap(each, WRAP, initial_indent="• ", subsequent_indent="  ")
     ]
     footer = LINE_INCHES * len(lines) + 0.25
-    height = 5.9 + footer
+    heading = textwrap.wrap(title, TITLE_WRAP)
+    extra = TITLE_INCHES * max(len(heading) - 1, 0)
+    height = 5.9 + footer + extra
     figure = Figure(figsize=(12.5, height))
     left = figure.add_axes((0.058, (footer + 0.62) / height, 0.40, 4.25 / height))
     right = figure.add_axes((0.622, (footer + 0.62) / height, 0.278, 4.25 / height))
     colours = _colours(fit)
     draw_losses(left, fit, observations, colours)
     draw_slopes(right, fit, colours)
-    figure.text(0.02, 1 - 0.32 / height, title, fontsize=14, fontweight="bold", va="center")
-    figure.text(0.02, 1 - 0.62 / height, summary(fit), fontsize=10, color="#333333", va="center")
+    top = 1 - (0.32 + extra / 2) / height
+    figure.text(0.02, top, "\n".join(heading), fontsize=14, fontweight="bold", va="center")
+    figure.text(0.02, 1 - (0.62 + extra) / height, summary(fit), fontsize=10, color="#333333", va="center")
     figure.text(
         0.02, (footer - 0.05) / height, "\n".join(lines), fontsize=8.5, color="#333333", va="top", linespacing=1.35
     )

@@ -26,10 +26,11 @@ from workers.provenance import this_process
 from workers.spec import TrialSpec
 from workers.trial import Folders, run_trial
 
+# What the attempt recorded of its end. Any other exit code means that it recorded nothing.
 EXIT_SUCCEEDED = 0
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 3
-EXIT_STALE = 4
+EXIT_FAILED = 10
+EXIT_INTERRUPTED = 11
+EXIT_STALE = 12
 
 
 def main() -> int:
@@ -48,21 +49,14 @@ def main() -> int:
     engine = open_database(resolve_url(None), create=False)
     reader = Reader(engine)
     spec = TrialSpec.model_validate(reader.spec(sweep_id=arguments.sweep_id, trial_id=arguments.trial_id))
-    log_folder = arguments.trial_folder / "logs"
-    log_folder.mkdir(parents=True, exist_ok=True)
-    log = log_folder / f"pid-{os.getpid()}.log"
     try:
-        store = claim(
-            engine,
-            trial_id=arguments.trial_id,
-            sweep_id=arguments.sweep_id,
-            process=this_process(),
-            log_uri=str(log),
-        )
+        store = claim(engine, trial_id=arguments.trial_id, sweep_id=arguments.sweep_id, process=this_process())
     except StaleAttemptError as error:
         print(error, file=sys.stderr)
         return EXIT_STALE
+    log = arguments.trial_folder / "logs" / f"attempt-{store.number}.log"
     _write_output_to(log)
+    store.log_to(str(log))
     threading.Thread(target=_keep_lease, args=(store, stopping), name="lease", daemon=True).start()
     folders = Folders(models=arguments.models_folder, trial=arguments.trial_folder)
     return _run(spec, store=store, reader=reader, folders=folders, stopping=stopping)
@@ -130,6 +124,7 @@ def _keep_lease(store: AttemptStore, stopping: threading.Event) -> None:
 
 def _write_output_to(log: Path) -> None:
     """From here on everything this process and its libraries print goes to the attempt's log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

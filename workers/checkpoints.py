@@ -8,14 +8,13 @@ TRL resumed inside a rollout block would draw the block anew and stay out of pha
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from db.errors import CheckpointError
+from workers.files import flush, sha256_of
 from workers.milestones import Progress
 
 MANIFEST = "manifest.json"
@@ -43,7 +42,7 @@ def seal_checkpoint(staged: Path, final: Path, progress: Progress) -> SealedChec
         shutil.rmtree(final)
     final.parent.mkdir(parents=True, exist_ok=True)
     staged.rename(final)
-    _flush_folder(final.parent)
+    flush(final.parent)
     num_bytes = sum(path.stat().st_size for path in final.rglob("*") if path.is_file())
     return SealedCheckpoint(folder=final, num_bytes=num_bytes, manifest_sha256=manifest_sha256)
 
@@ -56,12 +55,12 @@ def verify_checkpoint(folder: Path, manifest_sha256: str) -> Progress:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise CheckpointError(f"Checkpoint {folder} has no {MANIFEST}: it was never completed or is partly deleted.")
-    if _sha256(manifest) != manifest_sha256:
+    if sha256_of(manifest) != manifest_sha256:
         raise CheckpointError(f"Checkpoint {folder} is not the one that was recorded: {MANIFEST} is altered.")
     for name, sha256 in json.loads(manifest.read_text())["sha256"].items():
         if not (folder / name).is_file():
             raise CheckpointError(f"Checkpoint {folder} lacks its file {name}.")
-        if _sha256(folder / name) != sha256:
+        if sha256_of(folder / name) != sha256:
             raise CheckpointError(f"Checkpoint {folder}: {name} is altered.")
     return Progress(**json.loads((folder / PROGRESS).read_text()))
 
@@ -73,19 +72,5 @@ def delete_checkpoint(folder: Path) -> None:
 
 
 def _flushed_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(path)
+    return sha256_of(path)

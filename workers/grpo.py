@@ -85,7 +85,7 @@ def load_policy(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
     """Weights (float32: pure 16-bit weights would lose updates of lr 1e-6) and tokenizer, from safetensors only."""
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-    )
+    ).to("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, padding_side="left")
     return model, tokenizer
 

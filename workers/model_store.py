@@ -14,7 +14,6 @@ import fcntl
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from typing import Any
 
 from db.errors import EnvironmentProblem
 from workers.base_model import OnProgress, WarmUpResult, make_base_model
+from workers.files import flush, sha256_of
 from workers.spec import Data, MadeModel, Model
 from workers.tasks import Task, load_task
 
@@ -102,15 +102,15 @@ def _make(
             "identity": identity,
             "warm_up": asdict(warm_up),
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-            "files": {path.name: _file_sha256(path) for path in sorted(staging.iterdir())},
+            "files": {path.name: sha256_of(path) for path in sorted(staging.iterdir())},
         }
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         for path in [*staging.iterdir(), staging]:
-            _fsync(path)
+            flush(path)
         if folder.exists():
             shutil.rmtree(folder)
         staging.rename(folder)
-        _fsync(folder.parent)
+        flush(folder.parent)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return warm_up
@@ -123,7 +123,7 @@ def _stored_warm_up(folder: Path) -> WarmUpResult | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         for name, sha256 in manifest["files"].items():
-            if _file_sha256(folder / name) != sha256:
+            if sha256_of(folder / name) != sha256:
                 raise ValueError(f"{name} differs from its manifest")
         return WarmUpResult(**manifest["warm_up"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -180,7 +180,7 @@ def _describe(folder: Path, name: str, *, warm_up: WarmUpResult | None) -> BaseM
         )
     digest = hashlib.sha256()
     for path in weights:
-        digest.update(f"{path.name} {_file_sha256(path)}\n".encode())
+        digest.update(f"{path.name} {sha256_of(path)}\n".encode())
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
     num_params, num_total_params = count_parameters(model)
@@ -193,16 +193,3 @@ def count_parameters(model: Any) -> tuple[int, int]:
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
     embeddings = {id(end.weight): end.weight.numel() for end in ends}
     return total - sum(embeddings.values()), total
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -34,7 +34,7 @@ _TRIAL_STATE_AFTER = {
 }
 
 
-def claim(engine: Engine, *, trial_id: int, sweep_id: int, process: Process, log_uri: str | None) -> AttemptStore:
+def claim(engine: Engine, *, trial_id: int, sweep_id: int, process: Process) -> AttemptStore:
     """Make a new attempt at a trial, unless one is alive.
 
     Raises StaleAttemptError when another attempt holds the trial: two processes that race for it cannot both win.
@@ -70,7 +70,6 @@ def claim(engine: Engine, *, trial_id: int, sweep_id: int, process: Process, log
                 trial_id=trial_id,
                 number=number,
                 sweep_id=sweep_id,
-                log_uri=log_uri,
                 lease_expires_at=database_now(LEASE_SECONDS),
                 **asdict(process),
             )
@@ -96,6 +95,10 @@ class AttemptStore:
     def describe(self, provenance: Provenance) -> None:
         """Record what the attempt runs on and with."""
         self._update_attempt(**asdict(provenance))
+
+    def log_to(self, uri: str) -> None:
+        """Say where the attempt's log is."""
+        self._update_attempt(log_uri=uri)
 
     def enter_phase(self, phase: str, detail: str | None = None) -> None:
         """Say what the attempt is doing now."""

@@ -24,8 +24,8 @@ def command(
     """Fit a scaling law, with its uncertainty, its forecasts and what speaks against it."""
     from db.database import open_database, resolve_url
     from db.reader import Reader
-    from orchestrator.fit_view import fit_as_json, render_fit
     from orchestrator.fitting import FitRequest, fit_sweep
+    from orchestrator.screens.fit_view import fit_as_json, render_fit
 
     engine = open_database(resolve_url(database), create=False)
     found = Reader(engine).sweep(sweep)

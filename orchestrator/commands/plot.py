@@ -39,7 +39,8 @@ def command(
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         title = found.question or found.name
-        plot_inter_model(kept.fit, kept.observations, title=title, caveats=found.caveats, paths=paths)
+        caveats = [*kept.fit.caveats, *found.caveats]
+        plot_inter_model(kept.fit, kept.observations, title=title, caveats=caveats, paths=paths)
     except OSError as error:
         raise EnvironmentProblem(f"Cannot write {error.filename}: {error.strerror}. Choose --output.") from error
     typer.echo(f"Drew fit {kept.fit_id}: {', '.join(str(path) for path in paths)}")

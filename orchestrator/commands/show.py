@@ -20,7 +20,7 @@ def command(
     """Show one trial: what it is, its attempts, its learning curve."""
     from db.database import open_database, resolve_url
     from db.reader import Reader
-    from orchestrator.trial_page import print_trial_page
+    from orchestrator.screens.trial_page import print_trial_page
 
     reader = Reader(open_database(resolve_url(database), create=False))
     details = reader.trial(trial)

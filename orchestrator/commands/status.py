@@ -16,7 +16,7 @@ def command(sweep: SweepArgument = None, database: DatabaseOption = None, as_jso
     """Show how far the trials of a sweep have come."""
     from db.database import open_database, resolve_url
     from db.reader import Reader
-    from orchestrator.trial_table import trial_table
+    from orchestrator.screens.trial_table import trial_table
 
     reader = Reader(open_database(resolve_url(database), create=False))
     found = reader.sweep(sweep)

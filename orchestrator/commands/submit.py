@@ -45,9 +45,9 @@ def command(
     from db.database import database_exists, open_database, resolve_url
     from db.reader import Reader
     from orchestrator import submit
-    from orchestrator.expand import expand
-    from orchestrator.sweep_file import load_sweep
-    from orchestrator.watch import watch_sweep
+    from orchestrator.screens.watch import watch_sweep
+    from orchestrator.sweepfile.expand import expand
+    from orchestrator.sweepfile.language import load_sweep
 
     console = Console()
     loaded = load_sweep(file, overrides or ())
@@ -104,7 +104,7 @@ def _announce(console: Console, sweep: SweepRow, registration: Registration, *, 
 
 
 def _summarise(console: Console, reader: Reader, sweep: SweepRow, *, seconds: float) -> None:
-    from orchestrator.trial_table import duration, summary_line, trial_table
+    from orchestrator.screens.trial_table import duration, summary_line, trial_table
 
     trials = reader.trials(sweep.id)
     if not console.is_terminal:  # a terminal has the live table's last state on it
@@ -112,14 +112,15 @@ def _summarise(console: Console, reader: Reader, sweep: SweepRow, *, seconds: fl
     console.print(f"\n{summary_line(trials)} in {duration(seconds)}.", highlight=False)
     for trial in trials:
         if trial.state == "failed":
-            console.print(f"[red]Trial {trial.trial_id} failed[/]: {trial.message}", highlight=False)
+            reason = trial.message or "it never started; see logs/launch.log in its folder of artifacts"
+            console.print(f"[red]Trial {trial.trial_id} failed[/]: {reason}", highlight=False)
 
 
 def _conclude(console: Console, engine: Engine, sweep: SweepRow, *, interrupted: bool) -> None:
     """The fit, if the sweep file asks for one and there is something to fit; then what to type next."""
     from db.reader import Reader
-    from orchestrator.fit_view import render_fit
     from orchestrator.fitting import FitRequest, fit_sweep
+    from orchestrator.screens.fit_view import render_fit
     from scaling.errors import FitError
 
     if interrupted:

@@ -11,8 +11,8 @@ NAME = "validate"
 
 def command(file: SweepFileArgument, overrides: SetOption = None) -> None:
     """Check a sweep file and say what it would run."""
-    from orchestrator.expand import expand
-    from orchestrator.sweep_file import load_sweep
+    from orchestrator.sweepfile.expand import expand
+    from orchestrator.sweepfile.language import load_sweep
 
     loaded = load_sweep(file, overrides or ())
     trials = expand(loaded)

@@ -21,9 +21,9 @@ from db.database import open_database, resolve_url
 from db.errors import EngineError
 from db.reader import Reader
 from db.store import claim
-from orchestrator.expand import expand
+from orchestrator.sweepfile.expand import expand
 from orchestrator.submit import register
-from orchestrator.sweep_file import load_sweep
+from orchestrator.sweepfile.language import load_sweep
 from trl.generation.vllm_generation import VLLMGeneration
 from workers.provenance import this_process
 from workers.trial import Folders, run_trial
@@ -34,7 +34,7 @@ loaded = load_sweep(folder / "tiny.yaml", ["generation.engine=vllm", "model=[sma
 trials = expand(loaded)
 registration = register(engine, loaded, trials)
 trial_id, sweep_id = registration.trial_ids[0], registration.sweep_id
-store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process(), log_uri=None)
+store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process())
 VLLMGeneration.sync_weights = lambda self: None  # the fault: the engine keeps the weights it was started with
 try:
     run_trial(trials[0].spec, store=store, reader=Reader(engine), folders=Folders(models, folder / "trial"),

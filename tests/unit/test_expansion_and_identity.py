@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from orchestrator.expand import expand
-from orchestrator.identity import science_hash
-from orchestrator.spec_problems import InvalidSweep
 from orchestrator.submit import register
-from orchestrator.sweep_file import load_sweep
+from orchestrator.sweepfile.expand import expand
+from orchestrator.sweepfile.identity import science_hash
+from orchestrator.sweepfile.language import load_sweep
+from orchestrator.sweepfile.problems import InvalidSweep
 from workers.spec import TrialSpec
 
 

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from orchestrator.fit_view import fit_as_json, render_fit
+from orchestrator.screens.fit_view import fit_as_json, render_fit
 from scaling.inter_model import fit_inter_model
 from scaling.observations import from_rows
 from scaling.results import InterModelFit

@@ -51,20 +51,18 @@ def evaluation(at: int, score: float) -> EvaluationRecord:
 @pytest.fixture
 def attempt(database: Engine) -> AttemptStore:
     registration = PlanStore(database).register(SWEEP, [planned(1)])
-    return claim(
-        database, trial_id=registration.trial_ids[0], sweep_id=registration.sweep_id, process=HERE, log_uri=None
-    )
+    return claim(database, trial_id=registration.trial_ids[0], sweep_id=registration.sweep_id, process=HERE)
 
 
 def again(database: Engine, attempt: AttemptStore) -> AttemptStore:
     """The next attempt at the same trial, after the first was lost."""
     PlanStore(database).declare_lost(attempt.sweep_id, is_dead=lambda _: True)
-    return claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE, log_uri=None)
+    return claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE)
 
 
 def test_a_trial_that_is_being_run_cannot_be_claimed(database: Engine, attempt: AttemptStore) -> None:
     with pytest.raises(StaleAttemptError, match=r"held by its attempt 1 \(process 4711 on node-1\)"):
-        claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE, log_uri=None)
+        claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE)
 
 
 def test_a_write_by_a_dead_attempt_is_refused_and_changes_nothing(database: Engine, attempt: AttemptStore) -> None:
@@ -82,7 +80,7 @@ def test_a_write_by_a_dead_attempt_is_refused_and_changes_nothing(database: Engi
 def test_an_expired_lease_lets_another_take_over(database: Engine, attempt: AttemptStore) -> None:
     with begin_write(database) as connection:
         connection.execute(update(Attempt).values(lease_expires_at=database_now(-1)))
-    living = claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE, log_uri=None)
+    living = claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE)
     assert living.number == 2
     assert [row["state"] for row in Reader(database).attempts(attempt.trial_id)] == ["lost", "running"]
 
@@ -170,7 +168,7 @@ def test_moments_are_the_databases_and_in_utc(database: Engine, attempt: Attempt
 def _claim_in_process(path: str, trial_id: int, sweep_id: int, results: multiprocessing.Queue[bool]) -> None:
     engine = open_database(resolve_url(path), create=False)
     try:
-        claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=HERE, log_uri=None)
+        claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=HERE)
         results.put(True)
     except StaleAttemptError:
         results.put(False)

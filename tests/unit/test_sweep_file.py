@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.expand import expand
-from orchestrator.spec_problems import InvalidSweep
-from orchestrator.sweep_file import load_sweep
+from orchestrator.sweepfile.expand import expand
+from orchestrator.sweepfile.language import load_sweep
+from orchestrator.sweepfile.problems import InvalidSweep
 
 SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.spec_problems import InvalidSweep, Position
-from orchestrator.yaml_source import parse_yaml, read_yaml
+from orchestrator.sweepfile.problems import InvalidSweep, Position
+from orchestrator.sweepfile.yaml_source import parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.spec_problems import InvalidSweep, Path, Position, SpecProblem
-from orchestrator.yaml_source import YamlSource, parse_yaml
+from orchestrator.sweepfile.problems import InvalidSweep, Path, Position, SpecProblem
+from orchestrator.sweepfile.yaml_source import YamlSource, parse_yaml
 
 _SECTIONS = (
     "name", "question", "caveats", "models", "base", "axes", "budgets", "evaluations", "resources", "checkpoints",

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.spec_problems import InvalidSweep, Path, Position, SpecProblem
+from orchestrator.sweepfile.problems import InvalidSweep, Path, Position, SpecProblem
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 # `1e-6` is a number here, as in YAML 1.2; a YAML 1.1 reader takes it for text, which nobody who writes it means.

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.spec_problems import InvalidSweep, Path, SpecProblem, dotted
-from orchestrator.sweep_file import LoadedSweep, ModelEntry, Point, SweepFile, nearest, to_problem
+from orchestrator.sweepfile.language import LoadedSweep, ModelEntry, Point, SweepFile, nearest, to_problem
+from orchestrator.sweepfile.problems import InvalidSweep, Path, SpecProblem, dotted
 from workers.spec import Algorithm, Execution, Model, Sampling, TrialSpec
 
 

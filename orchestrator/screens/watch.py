@@ -11,7 +11,7 @@ from rich.text import Text
 
 from db.reader import Reader, TrialRow
 from db.states import TrialState
-from orchestrator.trial_table import duration, seconds_left, summary_line, trial_table
+from orchestrator.screens.trial_table import duration, seconds_left, summary_line, trial_table
 
 _REFRESH_SECONDS = 1.0
 _QUARTERS = 4

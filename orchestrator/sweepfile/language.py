@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.overrides import apply_overrides
-from orchestrator.spec_problems import InvalidSweep, Path, SpecProblem
-from orchestrator.yaml_source import YamlSource, read_yaml
+from orchestrator.sweepfile.overrides import apply_overrides
+from orchestrator.sweepfile.problems import InvalidSweep, Path, SpecProblem
+from orchestrator.sweepfile.yaml_source import YamlSource, read_yaml
 from workers.spec import (
     Budget,
     Data,

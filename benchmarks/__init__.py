@@ -1,0 +1,1 @@
+"""Speed and memory, measured: one module a question, one command for all (`make bench`)."""

@@ -1,0 +1,1 @@
+"""What people see on a terminal: tables, pages and the live view. They compute nothing."""

@@ -107,7 +107,7 @@ def run_trial(
     )
     # The base is scored before its first update, once, whichever attempt gets that far.
     if progress.step == 0:
-        store.enter_phase("scoring the base")
+        store.enter_phase("scoring base")
         known = reader.live_evaluations(store.trial_id, step=0)
         trajectory.score(model, step=0, at_milestone=False, is_last=False, known=known)
 
@@ -150,7 +150,7 @@ def _prepare_base_model(spec: TrialSpec, store: AttemptStore, folders: Folders) 
     from workers.model_store import prepare_base_model
 
     def show(step: int, score: float, max_steps: int) -> None:
-        store.enter_phase("making the base", f"step {step}, validation p(correct) {score:.2f}")
+        store.enter_phase("making base", f"pass@1 {score:.2f}")
 
     base = prepare_base_model(spec.model, spec.data, seed=spec.seed, models_folder=folders.models, on_progress=show)
     warm_up = base.warm_up

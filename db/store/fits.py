@@ -1,10 +1,10 @@
-"""Keeping fits. A fit is written once, whole, and never changed."""
+"""Keeping fits. A fit is written once, whole, and never changed; the same fit of the same rows is kept once."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Connection, Engine, insert, select
 
 from db.database import begin_write
 from db.records import FitRecords
@@ -18,7 +18,7 @@ class FitStore:
         self._engine = engine
 
     def save(self, records: FitRecords) -> int:
-        """Keep a fit with all its parts; returns its number."""
+        """Keep a fit with all its parts, unless it is there already; returns its number."""
         parts: list[tuple[type[Base], list[dict[str, Any]]]] = [
             (FitParameter, records.parameters),
             (FitPoint, records.points),
@@ -27,8 +27,18 @@ class FitStore:
             (FitCheck, records.checks),
         ]
         with begin_write(self._engine) as connection:
+            known = _known(connection, records.fit)
+            if known is not None:
+                return known
             fit_id = int(connection.execute(insert(Fit).values(records.fit).returning(Fit.id)).scalar_one())
             for table, rows in parts:
                 if rows:
                     connection.execute(insert(table), [row | {"fit_id": fit_id} for row in rows])
         return fit_id
+
+
+def _known(connection: Connection, fit: dict[str, Any]) -> int | None:
+    """The number of the fit that the same code made of the same rows with the same settings."""
+    same = [Fit.sweep_id, Fit.scope, Fit.data_sha256, Fit.rlsweep_version]
+    statement = select(Fit.id, Fit.settings).where(*(column == fit[column.key] for column in same)).order_by(Fit.id)
+    return next((row.id for row in connection.execute(statement) if row.settings == fit["settings"]), None)

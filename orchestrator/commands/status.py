@@ -28,7 +28,7 @@ def command(sweep: SweepArgument = None, database: DatabaseOption = None, as_jso
     from rich.console import Console
 
     console = Console()
-    console.print(trial_table(found.name, trials))
+    console.print(trial_table(found.name, trials, width=console.width))
     others = [s.name for s in reader.sweeps() if s.id != found.id]
     if sweep is None and others:
         console.print(f"Other sweeps here: {', '.join(others)}", highlight=False)

@@ -108,7 +108,7 @@ def _summarise(console: Console, reader: Reader, sweep: SweepRow, *, seconds: fl
 
     trials = reader.trials(sweep.id)
     if not console.is_terminal:  # a terminal has the live table's last state on it
-        console.print(trial_table(sweep.name, trials))
+        console.print(trial_table(sweep.name, trials, width=console.width))
     console.print(f"\n{summary_line(trials)} in {duration(seconds)}.", highlight=False)
     for trial in trials:
         if trial.state == "failed":

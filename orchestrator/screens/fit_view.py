@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scaling.results import Forecast, InterModelFit, Interval, Parameter, SizeFit
 
 WIDTH = 100
+EXPLAINED_WIDTH = 98
+COUNTED_WIDTH = 92
 MODE_WORDS = {
     "zero_shot": "no evaluation of it seen",
     "kshot": "first {m} of each run seen",
@@ -36,12 +38,12 @@ def render_fit(fit: InterModelFit, *, caveats: Sequence[str], console: Console) 
     width = min(WIDTH, console.width)
     for line in _headline(fit):
         console.print(line, width=width)
-    console.print(_size_table(fit), width=width)
+    console.print(_size_table(fit, counted=width >= COUNTED_WIDTH), width=width)
     console.print()
     _print_law(fit, console, width)
     if fit.forecasts:
         console.print()
-        console.print(_forecast_table(fit), width=width)
+        console.print(_forecast_table(fit, explained=width >= EXPLAINED_WIDTH), width=width)
     console.print()
     _print_checks(fit, console, width)
     if caveats:
@@ -75,15 +77,17 @@ def _headline(fit: InterModelFit) -> list[Text]:
     return [Text.assemble(("Test loss", "bold"), what), Text(how, style="dim")]
 
 
-def _size_table(fit: InterModelFit) -> Table:
+def _size_table(fit: InterModelFit, *, counted: bool) -> Table:
+    """`counted` adds the number of evaluations, where there is room for it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("N", "seeds", "evaluations", "test loss", "k", "95% interval", "k by law", "log-log R²"):
+    counts = ["evaluations"] if counted else []
+    for name in ("N", "seeds", *counts, "test loss", "k", "95% interval", "k by law", "log-log R²"):
         table.add_column(name, justify="right", no_wrap=True)
     for size in fit.sizes:
         table.add_row(
             short(size.num_params) + ("*" if size.held_out else ""),
             str(len(size.runs)),
-            str(size.num_evaluations),
+            *([str(size.num_evaluations)] if counted else []),
             _losses(size),
             f"{size.k:.4f}",
             _range(size.k_interval, digits=4),
@@ -142,12 +146,15 @@ def _identification(fit: InterModelFit) -> list[str]:
     return lines
 
 
-def _forecast_table(fit: InterModelFit) -> Table:
+def _forecast_table(fit: InterModelFit, *, explained: bool) -> Table:
+    """`explained` adds a column that says what each label means, where there is room for it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    names = ("forecast of", "mode", "predicted", "95% interval", "seen", "error", "")
-    for name in names:
-        table.add_column(name, justify="left" if name in ("forecast of", "mode", "") else "right", no_wrap=name != "")
+    for name in ("forecast of", "mode", "predicted", "95% interval", "seen", "error"):
+        table.add_column(name, justify="left" if name in ("forecast of", "mode") else "right", no_wrap=True)
+    if explained:
+        table.add_column("", no_wrap=True)
     for forecast in fit.forecasts:
+        explanation = [Text(_mode_words(forecast), style="dim")] if explained else []
         table.add_row(
             f"{'k' if forecast.quantity == 'k' else 'loss'}, {short(forecast.target_size)}",
             forecast.label,
@@ -155,7 +162,7 @@ def _forecast_table(fit: InterModelFit) -> Table:
             _range(forecast.interval, digits=4 if forecast.quantity == "k" else 3),
             f"{forecast.actual:.4f}" if forecast.quantity == "k" else f"{forecast.actual:.3f}",
             "" if forecast.relative_error is None else f"{forecast.relative_error:+.1%}",
-            Text(_mode_words(forecast), style="dim"),
+            *explanation,
             style="" if forecast.mode in ("zero_shot", "kshot") else "dim",
         )
     return table

@@ -26,10 +26,11 @@ def print_trial_page(
     )
     console.print(f"State: {trial['state']}.  Identity: {trial['science_hash']}", highlight=False)
     console.print(_attempt_table(attempts))
-    if curve:
-        losses = [float(row["test_loss"]) for row in curve]
-        console.print(f"Test loss over its evaluations: {sparkline(losses)}", highlight=False)
-        console.print(_curve_table(curve))
+    for benchmark, protocol in dict.fromkeys((row["benchmark"], row["protocol"]) for row in curve):
+        rows = [row for row in curve if (row["benchmark"], row["protocol"]) == (benchmark, protocol)]
+        losses = sparkline([float(row["test_loss"]) for row in rows])
+        console.print(f"\nTest loss on {benchmark} ({protocol}), first to last: {losses}", highlight=False)
+        console.print(_curve_table(rows))
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -62,8 +63,8 @@ def _attempt_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
 
 def _curve_table(curve: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("step", "samples", "tokens", "FLOPs", "benchmark", "protocol", "test loss", "± SE"):
-        table.add_column(name, justify="left" if name in ("benchmark", "protocol") else "right")
+    for name in ("step", "samples", "tokens", "FLOPs", "test loss", "± SE"):
+        table.add_column(name, justify="right")
     for row in curve:
         error = row["standard_error"]
         table.add_row(
@@ -71,8 +72,6 @@ def _curve_table(curve: Sequence[Mapping[str, Any]]) -> Table:
             f"{row['samples']:,}",
             f"{row['tokens']:,}",
             f"{row['flops']:.3g}",
-            row["benchmark"],
-            row["protocol"],
             f"{row['test_loss']:.4f}",
             "" if error is None else f"{error:.4f}",
         )

@@ -19,10 +19,15 @@ _STYLES = {
     TrialState.CANCELLED: "dim",
 }
 _BAR_WIDTH = 12
+_WIDTH_WITH_BARS = 100
 
 
-def trial_table(title: str, trials: Sequence[TrialRow]) -> Table:
-    """One line a trial: what it is, where it stands, how far it has come and how long it still takes."""
+def trial_table(title: str, trials: Sequence[TrialRow], *, width: int) -> Table:
+    """One line a trial: what it is, where it stands, how far it has come and how long it still takes.
+
+    `width` is that of the console in columns; a narrow one gets no bars.
+    """
+    bar_width = _BAR_WIDTH if width >= _WIDTH_WITH_BARS else 0
     table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None, padding=(0, 2, 0, 0))
     table.add_column("trial", justify="right")
     table.add_column("model", no_wrap=True)
@@ -30,7 +35,7 @@ def trial_table(title: str, trials: Sequence[TrialRow]) -> Table:
     table.add_column("state", no_wrap=True)
     table.add_column("step", justify="right")
     table.add_column("test loss", no_wrap=True)
-    table.add_column("budget used", no_wrap=True)
+    table.add_column("budget used" if bar_width else "used", no_wrap=True)
     table.add_column("left", justify="right")
     for trial in trials:
         table.add_row(
@@ -40,7 +45,7 @@ def trial_table(title: str, trials: Sequence[TrialRow]) -> Table:
             _state(trial),
             str(trial.step),
             _loss(trial),
-            _bar(trial.share),
+            _bar(trial.share, bar_width),
             duration(seconds_left(trial)) if trial.state == TrialState.RUNNING else "",
         )
     return table
@@ -71,7 +76,7 @@ def duration(seconds: float | None) -> str:
 def _state(trial: TrialRow) -> Text:
     style = _STYLES.get(TrialState(trial.state), "")
     if trial.state == TrialState.RUNNING and trial.phase not in (None, "training"):
-        detail = f", {trial.phase_detail}" if trial.phase_detail else ""
+        detail = f" ({trial.phase_detail})" if trial.phase_detail else ""
         return Text(f"{trial.phase}{detail}", style=style)
     if trial.state == TrialState.FAILED and trial.failure_class:
         return Text(f"failed ({trial.failure_class})", style=style)
@@ -86,6 +91,7 @@ def _loss(trial: TrialRow) -> str:
     return f"{trial.first_loss:.3f} → {trial.last_loss:.3f}"
 
 
-def _bar(share: float) -> Text:
-    filled = round(share * _BAR_WIDTH)
-    return Text.assemble(("█" * filled, "green"), ("░" * (_BAR_WIDTH - filled), "dim"), f" {share:4.0%}")
+def _bar(share: float, width: int) -> Text:
+    filled = round(share * width)
+    bar = Text.assemble(("█" * filled, "green"), ("░" * (width - filled), "dim"), " " if width else "")
+    return bar.append(f"{share:4.0%}")

@@ -38,7 +38,9 @@ def _watch_live(
         line = f"{summary_line(trials)};  {duration(time.monotonic() - started)} elapsed"
         if left is not None:
             line += f", about {duration(left)} left"
-        return Group(trial_table(title, trials), Text(f"{line}.  Ctrl-C saves and stops.", style="dim"))
+        return Group(
+            trial_table(title, trials, width=console.width), Text(f"{line}.  Ctrl-C saves and stops.", style="dim")
+        )
 
     with Live(picture(), console=console, auto_refresh=False) as live:
         while not finished.wait(_REFRESH_SECONDS):

@@ -99,6 +99,7 @@ def test_a_fit_is_printed_and_kept_with_its_rows(walked: tuple[CommandLine, str]
     fit = rlsweep.json("fit", "--scope", "inter-model")
     kept = rlsweep.rows(f"SELECT num_points, num_sizes, num_runs, x FROM fit WHERE id = {fit['fit_id']}")
     assert kept == [(16, 2, 2, "samples")]
+    assert rlsweep.json("fit")["fit_id"] == fit["fit_id"], "the same fit of the same rows is kept once"
     roles = dict(
         rlsweep.rows(f"SELECT role, COUNT(*) FROM fit_point WHERE fit_id = {fit['fit_id']} GROUP BY role")  # type: ignore[arg-type]
     )

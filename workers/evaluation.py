@@ -15,6 +15,7 @@ from functools import cached_property
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from db.errors import NumericalError
 from db.records import EvaluationRecord
 from workers.answer_probability import Encoded, encode_problems, encoded_probabilities
 from workers.flops import DecoderShape, forward_flops, generation_flops
@@ -48,6 +49,11 @@ class Evaluator:
         started = time.perf_counter()
         if evaluation.method == "answer_probability":
             rates = encoded_probabilities(model, self.encoded, batch_size=_BATCH_SIZE)
+            if not all(map(math.isfinite, rates)):
+                raise NumericalError(
+                    f"After step {step} the policy's probabilities are not numbers: its weights have overflowed. "
+                    "Lower optimizer.learning_rate."
+                )
             successes, flops = None, self._scoring_flops()
         else:
             assert evaluation.samples is not None

@@ -83,5 +83,5 @@ def test_a_trial_whose_learning_rate_destroys_it_fails_with_its_reason(rlsweep: 
     assert done.returncode == 3, done.stdout + done.stderr
     (row,) = rlsweep.rows("SELECT state, failure_class, message FROM attempt")
     assert row[:2] == ("failed", "numerical")
-    assert "lower it" in row[2]
+    assert "After step 1 the policy's probabilities are not numbers" in row[2]
     assert f"Trial 1 failed: {row[2]}"[:40] in done.stdout

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -31,13 +31,16 @@ def resolve_url(value: str | None) -> URL:
     try:
         url = make_url(given)
         url.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         raise DatabaseError(
             f"`{_redacted(given)}` is not a database URL that can be used here ({error}). "
             "Give a path for SQLite, or postgresql+psycopg://user@host/name."
         ) from error
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise DatabaseError(f"rlsweep runs on SQLite and PostgreSQL, not on {url.get_backend_name()}.")
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        # Trials run in other folders than the one that a relative path was meant for.
+        return url.set(database=str(Path(str(url.database)).expanduser().absolute()))
     return url
 
 
@@ -56,11 +59,11 @@ def open_database(url: URL, *, create: bool = True) -> Engine:
     if url.get_backend_name() == "sqlite":
         _configure_sqlite(engine)
     try:
-        _ensure_revision(engine)
+        _ensure_revision(engine, create=create)
     except DBAPIError as error:
         engine.dispose()
         raise DatabaseError(
-            f"Cannot open the database {url.render_as_string()}: {error.orig}. Choose another one with --db."
+            f"Cannot open the database {_shown(url)}: {error.orig}. Choose another one with --db."
         ) from error
     return engine
 
@@ -73,6 +76,11 @@ def database_exists(url: URL) -> bool:
 def begin_write(engine: Engine) -> Any:
     """A write transaction as a context manager yielding a Connection; on SQLite it begins IMMEDIATE."""
     return engine.execution_options(rlsweep_write=True).begin()
+
+
+def _shown(url: URL) -> str:
+    """A URL without what may be secret: the password, and the query, which may hold one too."""
+    return url.set(query={}).render_as_string()
 
 
 def _redacted(given: str) -> str:
@@ -109,7 +117,6 @@ def _configure_sqlite(engine: Engine) -> None:
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, see below
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}")
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
 
@@ -119,20 +126,29 @@ def _configure_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _ensure_revision(engine: Engine) -> None:
+def _ensure_revision(engine: Engine, *, create: bool) -> None:
     with engine.connect() as connection:
         revision = _revision(connection)
     if revision == HEAD_REVISION:
         return
-    if revision is None and engine.dialect.name == "sqlite":
-        from db.migrate import create_tables
+    if revision is not None:
+        _refuse(engine, revision)
+    if not create:
+        raise DatabaseError(f"{_shown(engine.url)} is empty. `rlsweep submit` makes its tables.")
+    _make_tables(engine)
 
-        with begin_write(engine) as connection:
-            # Another process may have made the tables while this one waited for the write lock.
-            if _revision(connection) is None:
-                create_tables(connection)
-        return
-    _refuse(engine, revision)
+
+def _make_tables(engine: Engine) -> None:
+    from db.migrate import create_tables
+
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            # Kept in the file. Not before the file is known to be ours, and not inside a transaction.
+            connection.connection.driver_connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[union-attr]
+    with begin_write(engine) as connection:
+        # Another process may have made the tables while this one waited for the write lock.
+        if _revision(connection) is None:
+            create_tables(connection)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -143,20 +159,18 @@ def _revision(connection: Connection) -> str | None:
     if tables:
         shown = ", ".join(sorted(tables)[:3])
         raise DatabaseError(
-            f"{connection.engine.url.render_as_string()} holds another program's tables ({shown}, ...). "
+            f"{_shown(connection.engine.url)} holds another program's tables ({shown}, ...). "
             "Choose another database with --db."
         )
     return None
 
 
-def _refuse(engine: Engine, revision: str | None) -> None:
-    where = engine.url.render_as_string()
-    if revision is None:
-        raise SchemaVersionError(f"{where} has no rlsweep tables yet. Run `rlsweep db upgrade`.")
+def _refuse(engine: Engine, revision: str) -> NoReturn:
+    where = _shown(engine.url)
     if revision > HEAD_REVISION:
         raise SchemaVersionError(
             f"{where} is at revision {revision}, newer than this rlsweep's {HEAD_REVISION}. Upgrade rlsweep."
         )
     raise SchemaVersionError(
-        f"{where} is at revision {revision}, older than this rlsweep's {HEAD_REVISION}. Run `rlsweep db upgrade`."
+        f"{where} is at revision {revision}, older than this rlsweep's {HEAD_REVISION}, and cannot be read by it."
     )

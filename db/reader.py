@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, RowMapping, func, select
 
 from db.errors import DatabaseError
+from db.states import TrialState
 from db.tables import Attempt, Sweep, SweepTrial, Trial
 from db.types import database_now
 from db.views import learning_curve, live_checkpoint, trial_status
@@ -125,6 +126,17 @@ class Reader:
         )
         with self._engine.connect() as connection:
             return [TrialRow(**row) for row in connection.execute(statement).mappings()]
+
+    def num_succeeded(self, science_hashes: Sequence[str]) -> int:
+        """How many of these trials have succeeded."""
+        with self._engine.connect() as connection:
+            done = set(connection.scalars(select(Trial.science_hash).where(Trial.state == TrialState.SUCCEEDED)))
+        return len(done & set(science_hashes))
+
+    def is_draining(self, sweep_id: int) -> bool:
+        """Whether the sweep was asked to stop."""
+        with self._engine.connect() as connection:
+            return connection.scalar(select(Sweep.drain_requested_at).where(Sweep.id == sweep_id)) is not None
 
     def trial(self, trial_id: int) -> dict[str, Any]:
         """The trial's own row. DatabaseError if there is none."""

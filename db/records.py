@@ -63,7 +63,6 @@ class DataSetRecord:
     revision: str | None
     sha256: str
     unique_prompts: int | None
-    heldout_problems: int
 
 
 @dataclass(frozen=True)

@@ -10,30 +10,34 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import URL
+
 from db.database import open_database, resolve_url
 from db.errors import EnvironmentProblem, RlsweepError
 from db.store import PlanStore
-from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STALE, EXIT_SUCCEEDED
+from orchestrator.machine import RAY_MEMORY_GB
+from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SUCCEEDED
 from workers.provenance import is_dead
 from workers.spec import Execution
 
 # An attempt that was killed is tried again this often before a person has to look.
 MAX_RESTARTS = 3
-RAY_MEMORY_GB = 1.5
 _OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: nothing of size goes through it
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C drains the sweep; see orchestrator.submit
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C drains the sweep; see orchestrator.drive
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # it would kill trials by the host's memory, not by theirs
@@ -52,46 +56,30 @@ class Launch:
     trial_id: int
     models_folder: str
     trial_folder: str
-    database_url: str
     execution: Execution
 
 
-def concurrency(executions: Sequence[Execution], *, limit: int | None, cpus: int, available_gb: float) -> int:
-    """How many trials at a time this machine bears: by CPUs, by memory and by the user's limit.
+def start_ray(database: URL, *, num_cpus: int) -> None:
+    """Start Ray on this machine alone. Raises EnvironmentProblem with Ray's own reason if it cannot.
 
-    Raises EnvironmentProblem when there is not even room for one.
+    Ray listens on the machine's own address, not on loopback only, so it is given a token that others do not have.
+    The database's URL, which may hold a password, reaches Ray's workers through their environment.
     """
-    cpus_each = max(execution.cpus for execution in executions)
-    gb_each = max(execution.memory_gb for execution in executions)
-    by_memory = int((available_gb - RAY_MEMORY_GB) // gb_each)
-    if by_memory < 1:
-        raise EnvironmentProblem(
-            f"{available_gb:.1f} GB of memory are free; Ray takes about {RAY_MEMORY_GB} GB and one trial "
-            f"{gb_each:g} GB (resources.memory_gb). Free some memory, or lower resources.memory_gb if trials need less."
-        )
-    if cpus_each > cpus:
-        raise EnvironmentProblem(
-            f"A trial asks for {cpus_each} CPUs (resources.cpus), and this machine has {cpus}. Ask for fewer."
-        )
-    return min(by_memory, cpus // cpus_each, limit or sys.maxsize)
-
-
-def start_ray(*, num_cpus: int, num_gpus: int | None = None) -> None:
-    """Start Ray on this machine, bound to loopback. Raises EnvironmentProblem with Ray's own reason if it cannot."""
-    os.environ |= _QUIET
+    os.environ |= _QUIET | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RLSWEEP_DB": database.render_as_string(hide_password=False),
+    }
     import ray
 
     try:
         ray.init(
             address="local",
             num_cpus=num_cpus,
-            num_gpus=num_gpus,
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
             object_store_memory=_OBJECT_STORE_BYTES,
-            configure_logging=True,
-            _node_ip_address="127.0.0.1",
         )
     except (ValueError, RuntimeError, OSError, ConnectionError, TimeoutError) as error:
         raise EnvironmentProblem(
@@ -128,19 +116,56 @@ def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folde
             name="rlsweep",
             storage_path=str(storage_folder.absolute()),
             failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            stop=_drained_stopper(launches[0].sweep_id),
             verbose=0,
         ),
     )
     tuner.fit()
 
 
+def _drained_stopper(sweep_id: int) -> Any:
+    """Ends Ray Tune once the sweep was asked to stop and no attempt is left: trials that wait for a place, or for
+    a device that never comes, would otherwise each be started only to hear it."""
+    from ray import tune
+
+    class Drained(tune.Stopper):
+        def __init__(self) -> None:
+            self.asked_at = 0.0
+
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            if time.monotonic() - self.asked_at < 1.0:
+                return False
+            self.asked_at = time.monotonic()
+            plan = PlanStore(open_database(resolve_url(None), create=False))
+            return plan.is_draining(sweep_id) and not plan.has_living_attempts(sweep_id)
+
+    return Drained()
+
+
 def run_attempt(launch: Launch) -> int:
-    """Run one attempt in a process of its own; returns its exit code. Raises AttemptDied if it recorded no end."""
-    engine = open_database(resolve_url(launch.database_url), create=False)
-    plan = PlanStore(engine)
+    """Run one attempt in a process of its own; returns its exit code.
+
+    Waits while an earlier attempt, of a driver that was killed say, still holds the trial. Raises AttemptDied when
+    the attempt recorded no end of the trial: Ray Tune then starts it anew.
+    """
+    plan = PlanStore(open_database(resolve_url(None), create=False))
+    plan.declare_lost(launch.sweep_id, is_dead=is_dead)
+    while plan.is_held(launch.trial_id) and not plan.is_draining(launch.sweep_id):
+        time.sleep(1.0)
+        plan.declare_lost(launch.sweep_id, is_dead=is_dead)
     if plan.is_draining(launch.sweep_id):
         return EXIT_INTERRUPTED
+    exit_code = _run_process(launch)
+    if exit_code in (EXIT_SUCCEEDED, EXIT_FAILED) or plan.is_draining(launch.sweep_id):
+        return exit_code
+    plan.declare_lost(launch.sweep_id, is_dead=is_dead)
+    raise AttemptDied(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
+
+
+def _run_process(launch: Launch) -> int:
     log_of(launch).parent.mkdir(parents=True, exist_ok=True)
     with log_of(launch).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603  (our own interpreter, our own arguments)
@@ -151,11 +176,7 @@ def run_attempt(launch: Launch) -> int:
             start_new_session=True,
             env=_environment(launch),
         )
-        exit_code = process.wait()
-    if exit_code in (EXIT_SUCCEEDED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STALE):
-        return exit_code
-    plan.declare_lost(launch.sweep_id, is_dead=is_dead)
-    raise AttemptDied(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
+        return process.wait()
 
 
 def log_of(launch: Launch) -> Path:
@@ -181,7 +202,6 @@ def _environment(launch: Launch) -> dict[str, str]:
     return {
         **os.environ,
         **process_environment(launch.execution.cpus),
-        "RLSWEEP_DB": launch.database_url,
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",

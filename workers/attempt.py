@@ -16,6 +16,8 @@ import threading
 import traceback
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from db.database import open_database, resolve_url
 from db.errors import CheckpointError, EngineError, EnvironmentProblem, NumericalError, SpecError, StaleAttemptError
 from db.reader import Reader
@@ -82,7 +84,7 @@ def _run(spec: TrialSpec, *, store: AttemptStore, reader: Reader, folders: Folde
 
 
 def failure_class(error: BaseException) -> str:
-    """The kind of failure, by which it is decided whether trying again can help."""
+    """The kind of failure, in one word."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "disk_full"
     known: list[tuple[type[BaseException], str]] = [
@@ -120,6 +122,8 @@ def _keep_lease(store: AttemptStore, stopping: threading.Event) -> None:
         except StaleAttemptError as error:
             print(error, file=sys.stderr, flush=True)
             os._exit(EXIT_STALE)
+        except SQLAlchemyError as error:  # busy or away: the next renewal may come through
+            print(f"The lease was not renewed: {error}", file=sys.stderr, flush=True)
 
 
 def _write_output_to(log: Path) -> None:

@@ -66,9 +66,10 @@ def verify_checkpoint(folder: Path, manifest_sha256: str) -> Progress:
 
 
 def delete_checkpoint(folder: Path) -> None:
-    """Delete a checkpoint; a half-deleted one lacks its manifest and so is never resumed from."""
+    """Delete a checkpoint, or what is left of it; a half-deleted one lacks its manifest and is never resumed from."""
     (folder / MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=False)
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _flushed_sha256(path: Path) -> str:

@@ -44,6 +44,10 @@ class Evaluator:
         """The problems' token ids; the same at every evaluation."""
         return encode_problems(self.tokenizer, self.problems)
 
+    def benchmark_name(self, evaluation: Evaluation) -> str:
+        """The benchmark and its size: scores on other problems are not comparable."""
+        return f"{evaluation.benchmark}-{len(self.problems)}"
+
     def score(self, model: PreTrainedModel, evaluation: Evaluation, *, step: int) -> EvaluationRecord:
         """Pass@1 with its standard error over problems, and what it cost."""
         started = time.perf_counter()
@@ -62,7 +66,7 @@ class Evaluator:
             successes = sum(counts)
         return EvaluationRecord(
             step=step,
-            benchmark=evaluation.benchmark,
+            benchmark=self.benchmark_name(evaluation),
             protocol=protocol_name(evaluation),
             problems=len(rates),
             samples_per_problem=evaluation.samples,

@@ -32,8 +32,8 @@ def is_dead(process: Process) -> bool:
         running = psutil.Process(process.pid)
         if running.status() == psutil.STATUS_ZOMBIE:
             return True
-        # The clock ticks that create_time is derived from are coarse; pids are not reused within a second.
-        return abs(running.create_time() - process.process_started_at.timestamp()) > 1.0
+        # create_time is counted from the boot, so it shifts when the clock is set; pids are not reused that fast.
+        return abs(running.create_time() - process.process_started_at.timestamp()) > 30.0
     except psutil.NoSuchProcess:
         return True
 

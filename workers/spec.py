@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and torch take
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -103,7 +104,7 @@ class Data(Strict):
     """
 
     task: Literal["affine-lookup"]
-    seed: int = 0
+    seed: Seed = 0
     heldout_problems: PositiveInt = 600
 
 
@@ -224,7 +225,7 @@ class TrialSpec(Strict):
     algorithm: Algorithm
     optimizer: Optimizer
     sampling: Sampling
-    seed: int
+    seed: Seed
     budget: Budget
     evaluations: Annotated[tuple[Evaluation, ...], Field(min_length=1, strict=False)]
     execution: Execution = Execution()

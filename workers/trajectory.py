@@ -134,7 +134,7 @@ class Trajectory(TrainerCallback):
         for evaluation in self._spec.evaluations:
             if not is_due(evaluation, step=step, at_milestone=at_milestone, is_last=is_last):
                 continue
-            if (evaluation.benchmark, protocol_name(evaluation)) not in known:
+            if (self._evaluator.benchmark_name(evaluation), protocol_name(evaluation)) not in known:
                 self._store.record_evaluation(self._evaluator.score(model, evaluation, step=step))
 
     def _end_step(self, control: TrainerControl, model: Any) -> None:
@@ -145,7 +145,9 @@ class Trajectory(TrainerCallback):
         flops = block_flops(
             self._shape,
             block.lengths,
-            has_old_logprobs=block.has_old_logprobs,
+            # With one update a block the policy is still the one that sampled. TRL then scores it anew with vLLM only,
+            # to compare the two: a diagnostic, which must not make compute depend on the engine.
+            has_old_logprobs=block.has_old_logprobs and self._spec.algorithm.updates_per_step > 1,
             has_reference=block.has_reference,
         )
         self.progress = before.after(

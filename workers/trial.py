@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.errors import CheckpointError, RlsweepError
+from db.errors import CheckpointError, RlsweepError, SpecError
 from db.reader import Reader
 from db.records import DataSetRecord, ModelRecord
 from db.states import AttemptState
@@ -17,7 +17,7 @@ from db.store import AttemptStore
 from workers.checkpoints import verify_checkpoint
 from workers.milestones import Progress, is_complete, most_steps
 from workers.spec import TrialSpec
-from workers.tasks import load_task
+from workers.tasks import Task, load_task
 
 if TYPE_CHECKING:
     from workers.model_store import BaseModel
@@ -41,8 +41,8 @@ def run_trial(
 ) -> AttemptState:
     """Take a trial from wherever its newest checkpoint is to its last milestone.
 
-    Returns SUCCEEDED when the last milestone is reached, INTERRUPTED when it was asked to stop before; either way
-    the last thing written is a checkpoint. Failures are raised.
+    Returns SUCCEEDED when the last milestone is reached, INTERRUPTED when it was asked to stop before; either way its
+    last step is in a checkpoint. Failures are raised.
     """
     from workers.engine import (
         check_block,
@@ -56,6 +56,7 @@ def run_trial(
     # The weights to start from are made or fetched once for all trials that share them.
     store.enter_phase("preparing")
     task = load_task(spec.data)
+    _refuse_unscorable(spec, task)
     base = _prepare_base_model(spec, store, folders)
 
     # From here on torch and TRL are needed.
@@ -73,11 +74,7 @@ def run_trial(
     model, tokenizer = load_policy(base.folder)
     shape = DecoderShape.from_config(model.config)
     heldout = task.heldout_problems(spec.data.heldout_problems)
-    store.record_data_set(
-        DataSetRecord(
-            name=spec.data.task, revision=None, sha256=task.sha256, unique_prompts=None, heldout_problems=len(heldout)
-        )
-    )
+    store.record_data_set(DataSetRecord(name=spec.data.task, revision=None, sha256=task.sha256, unique_prompts=None))
 
     # Where an earlier attempt left off.
     progress, checkpoint, saved = _newest_checkpoint(reader, store.trial_id)
@@ -113,7 +110,7 @@ def run_trial(
 
     if not is_complete(spec.budget, progress):
         store.enter_phase("training")
-        staging = _empty_folder(folders.trial / f"staging-attempt-{store.number}")
+        staging = _staging_folder(folders.trial, store.number)
         settings = trl_settings(
             spec,
             engine=engine,
@@ -144,6 +141,14 @@ def run_trial(
         f"The data ended after {trajectory.progress.step} steps, before the budget of {spec.budget.last:g} "
         f"{spec.budget.unit} was reached."
     )
+
+
+def _refuse_unscorable(spec: TrialSpec, task: Task) -> None:
+    if not task.is_answer_unique and any(e.method == "answer_probability" for e in spec.evaluations):
+        raise SpecError(
+            f"The answers of {spec.data.task} have several spellings, so the probability of one of them is not pass@1; "
+            "use the evaluation method `sampled`."
+        )
 
 
 def _prepare_base_model(spec: TrialSpec, store: AttemptStore, folders: Folders) -> BaseModel:
@@ -187,8 +192,10 @@ def _newest_checkpoint(reader: Reader, trial_id: int) -> tuple[Progress, Path | 
     return Progress(), None, []
 
 
-def _empty_folder(folder: Path) -> Path:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _staging_folder(trial_folder: Path, attempt: int) -> Path:
+    """Where this attempt's checkpoints are written before they are whole; what dead attempts left there is cleared."""
+    for left in trial_folder.glob("staging-attempt-*"):
+        shutil.rmtree(left)
+    folder = trial_folder / f"staging-attempt-{attempt}"
     folder.mkdir(parents=True)
     return folder

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.database import begin_write
-from db.errors import StaleAttemptError
+from db.errors import SpecError, StaleAttemptError
 from db.records import (
     CheckpointRecord,
     DataSetRecord,
@@ -28,7 +28,7 @@ LEASE_SECONDS = 60.0
 
 _TRIAL_STATE_AFTER = {
     AttemptState.SUCCEEDED: TrialState.SUCCEEDED,
-    AttemptState.INTERRUPTED: TrialState.QUEUED,
+    AttemptState.INTERRUPTED: TrialState.PAUSED,
     AttemptState.FAILED: TrialState.FAILED,
     AttemptState.LOST: TrialState.RECOVERING,
 }
@@ -113,6 +113,12 @@ class AttemptStore:
         with begin_write(self._engine) as connection:
             self._prove_alive(connection)
             model_id = _known_or_new(connection, Model, asdict(model), key=("name", "weights_sha256"))
+            before = connection.scalar(select(Trial.model_id).where(Trial.id == self.trial_id))
+            if before not in (None, model_id):
+                raise SpecError(
+                    f"The weights of model {model.name!r} are not those that trial {self.trial_id} was started from. "
+                    "Give the changed model another name, or pin its `revision`."
+                )
             connection.execute(update(Trial).where(Trial.id == self.trial_id).values(model_id=model_id))
 
     def record_data_set(self, data_set: DataSetRecord) -> None:

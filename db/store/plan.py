@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, exists, func, insert, select, update
 
 from db.database import begin_write
 from db.records import PlannedTrial, Process, SweepRecord
@@ -76,6 +76,23 @@ class PlanStore:
         with self._engine.connect() as connection:
             return connection.scalar(select(Sweep.drain_requested_at).where(Sweep.id == sweep_id)) is not None
 
+    def is_held(self, trial_id: int) -> bool:
+        """Whether an attempt that may be alive holds the trial."""
+        return self._any(Attempt.trial_id == trial_id)
+
+    def has_living_attempts(self, sweep_id: int) -> bool:
+        """Whether an attempt that this sweep launched may be alive."""
+        return self._any(Attempt.sweep_id == sweep_id)
+
+    def unqueue(self, trial_ids: Sequence[int]) -> None:
+        """Say that nobody waits for a place any more: trials that never got one are only planned again."""
+        with begin_write(self._engine) as connection:
+            connection.execute(
+                update(Trial)
+                .where(Trial.id.in_(trial_ids), Trial.state == TrialState.QUEUED)
+                .values(state=TrialState.PLANNED)
+            )
+
     def declare_lost(self, sweep_id: int, *, is_dead: Callable[[Process], bool]) -> list[int]:
         """End attempts that will never be heard from again; returns their trials.
 
@@ -111,9 +128,14 @@ class PlanStore:
             )
             connection.execute(
                 update(Attempt)
-                .where(Attempt.trial_id == trial_id, Attempt.number == last)
-                .values(failure_class="killed", message=message)
+                .where(Attempt.trial_id == trial_id, Attempt.number == last, Attempt.state == AttemptState.LOST)
+                .values(failure_class="died", message=message)
             )
+
+    def _any(self, whose: ColumnElement[bool]) -> bool:
+        living = (Attempt.state == AttemptState.RUNNING) & (Attempt.lease_expires_at >= database_now())
+        with self._engine.connect() as connection:
+            return bool(connection.scalar(select(exists().where(whose, living))))
 
     def _set_drain(self, sweep_id: int, *, requested: bool) -> None:
         with begin_write(self._engine) as connection:
@@ -125,7 +147,7 @@ class PlanStore:
 
 
 def _upsert_sweep(connection: Connection, sweep: SweepRecord) -> int:
-    values = asdict(sweep) | {"submitted_at": database_now(), "drain_requested_at": None}
+    values = asdict(sweep) | {"submitted_at": database_now()}
     known = connection.scalar(select(Sweep.id).where(Sweep.name == sweep.name))
     if known is None:
         return int(connection.execute(insert(Sweep).values(values).returning(Sweep.id)).scalar_one())

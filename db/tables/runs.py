@@ -45,7 +45,6 @@ class DataSet(Base):
     revision: Mapped[str | None] = mapped_column(String(200), comment="Revision on the hub; NULL: made here.")
     sha256: Mapped[str] = mapped_column(String(64), comment="SHA-256 of the problems, in order.")
     unique_prompts: Mapped[int | None] = mapped_column(comment="Distinct training prompts; NULL: an endless stream.")
-    heldout_problems: Mapped[int] = mapped_column(comment="Held-out problems.")
 
 
 class Attempt(Base):

@@ -116,7 +116,6 @@ def upgrade() -> None:
             nullable=True,
             comment="Distinct training prompts; NULL: an endless stream.",
         ),
-        sa.Column("heldout_problems", sa.BigInteger(), nullable=False, comment="Held-out problems."),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_data_set")),
         sa.UniqueConstraint("name", "sha256", name=op.f("uq_data_set_name_sha256")),
         comment="Problems that trials train on and are scored on, known by their content.",

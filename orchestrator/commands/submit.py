@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from sqlalchemy import URL, Engine
 
-    from db.reader import Reader, SweepRow
+    from db.reader import SweepRow, TrialRow
     from db.store import Registration
+    from orchestrator.artifacts import Artifacts
+    from orchestrator.sweepfile.expand import ExpandedTrial
 
 NAME = "submit"
 EXIT_SOME_FAILED = 3
@@ -44,8 +46,9 @@ def command(
 
     from db.database import database_exists, open_database, resolve_url
     from db.reader import Reader
-    from orchestrator import submit
-    from orchestrator.screens.watch import watch_sweep
+    from orchestrator.artifacts import Artifacts
+    from orchestrator.machine import check_machine
+    from orchestrator.registration import all_succeeded, register, remaining
     from orchestrator.sweepfile.expand import expand
     from orchestrator.sweepfile.language import load_sweep
 
@@ -53,36 +56,59 @@ def command(
     loaded = load_sweep(file, overrides or ())
     trials = expand(loaded)
     url = resolve_url(database)
-    if not database_exists(url):
-        submit.check_machine(trials)  # before anything is written
-    engine = open_database(url)
-    artifacts = submit.Artifacts((artifacts_folder or _default_artifacts(url)).absolute())
+
+    # What can be refused is refused before anything is written.
+    if not database_exists(url) or not all_succeeded(open_database(url), trials):
+        check_machine([trial.spec.execution for trial in trials])
+    artifacts = Artifacts((artifacts_folder or _default_artifacts(url)).absolute())
     artifacts.make()
-    registration = submit.register(engine, loaded, trials)
+    with artifacts.sole_driver(loaded.sweep.name):
+        engine = open_database(url)
+        registration = register(engine, loaded, trials)
+        reader = Reader(engine)
+        sweep = reader.sweep(loaded.sweep.name)
+        left = remaining(engine, sweep.id)
+        _announce(console, sweep, registration, num_left=len(left))
+        interrupted = False
+        if left:
+            specs = dict(zip(registration.trial_ids, trials, strict=True))
+            limit = loaded.sweep.limits.concurrent_trials
+            interrupted = _run(console, engine, sweep, left=left, specs=specs, artifacts=artifacts, limit=limit)
+        _conclude(console, engine, sweep, interrupted=interrupted)
+    _exit_by_outcome(reader.trials(sweep.id), interrupted=interrupted)
+
+
+def _run(
+    console: Console,
+    engine: Engine,
+    sweep: SweepRow,
+    *,
+    left: list[TrialRow],
+    specs: dict[int, ExpandedTrial],
+    artifacts: Artifacts,
+    limit: int | None,
+) -> bool:
+    """Run what is left and say how it went; returns whether it was interrupted."""
+    from db.reader import Reader
+    from orchestrator.drive import drive
+    from orchestrator.machine import trials_at_a_time
+    from orchestrator.screens.watch import watch_sweep
+
+    at_a_time = trials_at_a_time([specs[row.trial_id].spec.execution for row in left], limit=limit)
+    console.print(f"Starting Ray; {at_a_time} trial{'s' * (at_a_time > 1)} at a time.", highlight=False)
+    started = time.monotonic()
     reader = Reader(engine)
-    sweep = reader.sweep(loaded.sweep.name)
-    left = submit.remaining(engine, sweep.id)
-    _announce(console, sweep, registration, num_left=len(left))
-    interrupted = False
-    if left:
-        submit.check_machine(trials)
-        started = time.monotonic()
-        at_a_time = submit.trials_at_a_time(trials, limit=loaded.sweep.limits.concurrent_trials)
-        console.print(f"Starting Ray; {at_a_time} trial{'s' * (at_a_time > 1)} at a time.", highlight=False)
-        interrupted = submit.run(
-            engine,
-            sweep_id=sweep.id,
-            trials=left,
-            specs=dict(zip(registration.trial_ids, trials, strict=True)),
-            artifacts=artifacts,
-            at_a_time=at_a_time,
-            watch=partial(
-                watch_sweep, reader, sweep_id=sweep.id, title=sweep.name, at_a_time=at_a_time, console=console
-            ),
-        )
-        _summarise(console, reader, sweep, seconds=time.monotonic() - started)
-    _conclude(console, engine, sweep, interrupted=interrupted)
-    _exit_by_outcome(reader, sweep, interrupted=interrupted)
+    interrupted = drive(
+        engine,
+        sweep_id=sweep.id,
+        trials=left,
+        specs=specs,
+        artifacts=artifacts,
+        at_a_time=at_a_time,
+        watch=partial(watch_sweep, reader, sweep_id=sweep.id, title=sweep.name, at_a_time=at_a_time, console=console),
+    )
+    _summarise(console, sweep, reader.trials(sweep.id), seconds=time.monotonic() - started)
+    return interrupted
 
 
 def _default_artifacts(url: URL) -> Path:
@@ -93,7 +119,7 @@ def _default_artifacts(url: URL) -> Path:
 
 def _announce(console: Console, sweep: SweepRow, registration: Registration, *, num_left: int) -> None:
     if sweep.question:
-        console.print(f"[bold]{sweep.name}[/]: {sweep.question}", highlight=False)
+        console.print(f"{sweep.name}: {sweep.question}", highlight=False, markup=False, style="bold")
     parts = [f"{len(registration.trial_ids)} trials"]
     for word in ("new", "unchanged", "removed"):
         number = len(getattr(registration, word))
@@ -103,17 +129,16 @@ def _announce(console: Console, sweep: SweepRow, registration: Registration, *, 
     console.print(f"{', '.join(parts)}; {num_left} to run{nothing}.", highlight=False)
 
 
-def _summarise(console: Console, reader: Reader, sweep: SweepRow, *, seconds: float) -> None:
+def _summarise(console: Console, sweep: SweepRow, trials: list[TrialRow], *, seconds: float) -> None:
     from orchestrator.screens.trial_table import duration, summary_line, trial_table
 
-    trials = reader.trials(sweep.id)
     if not console.is_terminal:  # a terminal has the live table's last state on it
         console.print(trial_table(sweep.name, trials, width=console.width))
     console.print(f"\n{summary_line(trials)} in {duration(seconds)}.", highlight=False)
     for trial in trials:
         if trial.state == "failed":
             reason = trial.message or "it never started; see logs/launch.log in its folder of artifacts"
-            console.print(f"[red]Trial {trial.trial_id} failed[/]: {reason}", highlight=False)
+            console.print(f"Trial {trial.trial_id} failed: {reason}", highlight=False, markup=False, style="red")
 
 
 def _conclude(console: Console, engine: Engine, sweep: SweepRow, *, interrupted: bool) -> None:
@@ -126,20 +151,22 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, *, interrupted:
     if interrupted:
         console.print("\nStopped. The same command continues from the last checkpoints.", highlight=False)
         return
-    if sweep.fit_settings is not None and Reader(engine).curve([t.trial_id for t in Reader(engine).trials(sweep.id)]):
+    reader = Reader(engine)
+    if sweep.fit_settings is not None and reader.curve([trial.trial_id for trial in reader.trials(sweep.id)]):
         request = FitRequest.resolve(sweep.fit_settings, scope=None, x=None, from_x=None)
         console.print()
         try:
             kept = fit_sweep(engine, sweep, request)
         except FitError as error:
-            console.print(f"No fit yet: {error}", highlight=False)
+            console.print(f"No fit yet: {error}", highlight=False, markup=False)
         else:
             render_fit(kept.fit, caveats=sweep.caveats, console=console)
     console.print(f"\nNext: rlsweep plot {sweep.name}   (or: rlsweep fit, status, show TRIAL)", highlight=False)
 
 
-def _exit_by_outcome(reader: Reader, sweep: SweepRow, *, interrupted: bool) -> None:
-    if any(trial.state == "failed" for trial in reader.trials(sweep.id)):
-        raise typer.Exit(EXIT_SOME_FAILED)
+def _exit_by_outcome(trials: list[TrialRow], *, interrupted: bool) -> None:
+    """Success is nothing less than every trial at its last budget."""
     if interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
+    if any(trial.state != "succeeded" or trial.share < 1 for trial in trials):
+        raise typer.Exit(EXIT_SOME_FAILED)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 
@@ -19,10 +20,11 @@ def print_trial_page(
 ) -> None:
     """Print a trial for a person; `--json` has everything."""
     console.print(
-        f"[bold]Trial {trial['id']}[/]: {trial['model']}, seed {trial['seed']}, {trial['algorithm']} on "
+        f"Trial {trial['id']}: {trial['model']}, seed {trial['seed']}, {trial['algorithm']} on "
         f"{trial['data']}, {trial['prompts_per_step']} prompts x {trial['group_size']} a step, "
         f"learning rate {trial['learning_rate']:g}",
         highlight=False,
+        markup=False,
     )
     console.print(f"State: {trial['state']}.  Identity: {trial['science_hash']}", highlight=False)
     console.print(_attempt_table(attempts))
@@ -56,7 +58,7 @@ def _attempt_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
             row["engine"] or "",
             row["device"] or "",
             revision + (" (changed)" if row["git_dirty"] else ""),
-            row["message"] or "",
+            Text(row["message"] or ""),
         )
     return table
 

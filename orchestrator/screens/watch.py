@@ -10,11 +10,12 @@ from rich.live import Live
 from rich.text import Text
 
 from db.reader import Reader, TrialRow
-from db.states import TrialState
+from db.states import FINAL_TRIAL_STATES, TrialState
 from orchestrator.screens.trial_table import duration, seconds_left, summary_line, trial_table
 
 _REFRESH_SECONDS = 1.0
 _QUARTERS = 4
+_DRAINING = "Stopping: trials save at the end of their step. Ctrl-C again stops at once."
 
 
 def watch_sweep(
@@ -50,8 +51,12 @@ def _watch_live(
 
 def _watch_by_lines(reader: Reader, sweep_id: int, console: Console, finished: threading.Event) -> None:
     shown: dict[int, tuple[object, ...]] = {}
+    said_draining = False
     while True:
         last = finished.wait(_REFRESH_SECONDS)
+        if not said_draining and reader.is_draining(sweep_id):
+            said_draining = True
+            console.print(_DRAINING, highlight=False)
         for trial in reader.trials(sweep_id):
             news = (trial.state, trial.attempt, trial.phase, int(trial.share * _QUARTERS))
             if trial.trial_id in shown and shown[trial.trial_id] != news:
@@ -73,7 +78,7 @@ def sweep_seconds_left(trials: list[TrialRow], at_a_time: int) -> float | None:
     for trial in trials:
         if trial.train_seconds is not None and trial.share > 0:
             pace[trial.model] = trial.train_seconds / trial.share
-    unfinished = [trial for trial in trials if trial.state != TrialState.SUCCEEDED]
+    unfinished = [trial for trial in trials if trial.state not in FINAL_TRIAL_STATES]
     if any(trial.model not in pace for trial in unfinished):
         return None
     each = [pace[trial.model] * (1 - trial.share) for trial in unfinished]

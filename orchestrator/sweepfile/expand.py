@@ -9,10 +9,12 @@ import copy
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path as Folder
 from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.sweepfile.identity import science_hash
 from orchestrator.sweepfile.language import LoadedSweep, ModelEntry, Point, SweepFile, nearest, to_problem
 from orchestrator.sweepfile.problems import InvalidSweep, Path, SpecProblem, dotted
 from workers.spec import Algorithm, Execution, Model, Sampling, TrialSpec
@@ -46,6 +48,7 @@ def expand(loaded: LoadedSweep) -> list[ExpandedTrial]:
             problems.setdefault(str(problem), problem)
     if problems:
         raise InvalidSweep(list(problems.values()))
+    _refuse_twins(trials, loaded)
     return trials
 
 
@@ -106,18 +109,29 @@ def _trial_spec(sweep: SweepFile, values: dict[str, Any]) -> TrialSpec:
 
 def _set(data: dict[str, Any], path: list[str], value: Any) -> None:
     for part in path[:-1]:
-        data = data.setdefault(part, {})
+        inner = data.setdefault(part, {})
+        if not isinstance(inner, dict):
+            return  # base holds a plain value where a mapping belongs; checking the point says so
+        data = inner
     data[path[-1]] = value
 
 
 def _model(name: str, models: dict[str, ModelEntry]) -> Model:
     entry = models.get(name)
     if entry is not None:
+        if entry.source is not None:
+            entry = entry.model_copy(update={"source": _from_anywhere(entry.source)})
         return Model(name=name, **entry.model_dump(exclude_none=True) | _made(entry))
     if "/" in name:  # organisation/name on the hub, or a path
-        return Model(name=name, source=name)
+        return Model(name=name, source=_from_anywhere(name))
     known = f"; defined here: {', '.join(models)}" if models else ""
     raise _UnknownModel(f"found {name!r}, expected a name from `models`, a hub id such as org/name, or a path{known}")
+
+
+def _from_anywhere(source: str) -> str:
+    """A folder by its full path, since trials run elsewhere; a hub id as it is."""
+    folder = Folder(source).expanduser()
+    return str(folder.absolute()) if folder.is_dir() else source
 
 
 def _made(entry: ModelEntry) -> dict[str, Any]:
@@ -134,6 +148,17 @@ def _place(problem: SpecProblem, loaded: LoadedSweep, indices: dict[str, int]) -
             path: Path = ("axes", "grid", axis, indices[axis])
             return SpecProblem(loaded.source.position(path), path, problem.message)
     return problem
+
+
+def _refuse_twins(trials: list[ExpandedTrial], loaded: LoadedSweep) -> None:
+    """Two grid points that are one trial would be run once and counted twice."""
+    seen: dict[str, ExpandedTrial] = {}
+    for trial in trials:
+        twin = seen.setdefault(science_hash(trial.spec), trial)
+        if twin is not trial:
+            path: Path = ("axes", "grid")
+            message = f"{trial.axes} and {twin.axes} are the same trial; take one of them out of the grid"
+            raise InvalidSweep([SpecProblem(loaded.source.position(path), path, message)])
 
 
 def _unknown_axes(loaded: LoadedSweep) -> list[SpecProblem]:

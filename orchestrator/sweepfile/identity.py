@@ -25,6 +25,7 @@ def science(spec: TrialSpec) -> dict[str, Any]:
     fields = spec.model_dump(mode="json", exclude=_NOT_SCIENCE)
     for name in _NOT_SCIENCE_OF_DATA:
         del fields["data"][name]
+    del fields["model"]["nominal_params"]
     # The name of a model made here is what people call it; how it is made is what it is.
     if fields["model"]["made"] is not None:
         del fields["model"]["name"]

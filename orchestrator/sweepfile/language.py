@@ -26,10 +26,9 @@ from workers.spec import (
     Optimizer,
     PositiveFloat,
     PositiveInt,
+    Seed,
     Strict,
 )
-
-AxisValue = str | int | float | bool | None
 
 
 class Loss(Strict):
@@ -59,6 +58,7 @@ class ModelEntry(Strict):
     revision: str | None = None
     made: MadeModel | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
+    nominal_params: PositiveFloat | None = None
 
 
 class Point(Strict):
@@ -70,7 +70,7 @@ class Point(Strict):
     group_size: Annotated[int, Field(ge=2)]
     prompts_per_step: PositiveInt
     updates_per_step: PositiveInt = 1
-    seed: int = 0
+    seed: Seed = 0
     loss: Loss = Loss()
     optimizer: Optimizer
     generation: Generation

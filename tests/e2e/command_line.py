@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import text
 
 from db.database import open_database, resolve_url
+from db.errors import DatabaseError
 
 TIMEOUT_SECONDS = 240.0
 
@@ -63,13 +64,18 @@ class CommandLine:
             assert time.monotonic() < deadline, f"waited {TIMEOUT_SECONDS:.0f} s in vain until {what}"
             time.sleep(0.05)
 
-    def wait_for_step(self, trial_id: int, step: int) -> None:
+    def wait_for_rows(self, sql: str, what: str) -> None:
         def there() -> bool:
-            return self.database.exists() and bool(
-                self.rows(f"SELECT 1 FROM step WHERE trial_id = {trial_id} AND step >= {step}")
-            )
+            try:
+                return bool(self.rows(sql))
+            except DatabaseError:  # not made yet, or being made
+                return False
 
-        self.wait_until(there, f"trial {trial_id} reaches step {step}")
+        self.wait_until(there, what)
+
+    def wait_for_step(self, trial_id: int, step: int) -> None:
+        sql = f"SELECT 1 FROM step WHERE trial_id = {trial_id} AND step >= {step}"
+        self.wait_for_rows(sql, f"trial {trial_id} reaches step {step}")
 
     def living_pid(self, trial_id: int) -> int:
         ((pid,),) = self.rows(f"SELECT pid FROM attempt WHERE trial_id = {trial_id} AND state = 'running'")

@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import TINY_SWEEP
@@ -69,12 +70,68 @@ def test_a_driver_that_is_killed_leaves_no_process_and_nothing_undone(
         folder.wait_for_step(2, 1)
         pids = [folder.living_pid(trial) for trial in (1, 2)]
         os.kill(driver.pid, signal.SIGKILL)
-        folder.wait_until(lambda: not any(is_running(pid) for pid in pids), "the attempts are gone")
+        done = folder.run(*SUBMIT)  # at once, while the attempts of the dead driver may still be dying
+        assert done.returncode == 0, done.stdout + done.stderr
     finally:
         kill_group(driver)
-    done = folder.run(*SUBMIT)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert not any(is_running(pid) for pid in pids)
     assert_finished_as_if_uninterrupted(folder, uninterrupted)
+
+
+def test_a_ray_worker_that_is_killed_takes_its_attempt_with_it_and_the_trial_goes_on(
+    folder: CommandLine, uninterrupted: CommandLine
+) -> None:
+    driver = folder.start(*SUBMIT)
+    try:
+        folder.wait_for_step(1, 8)
+        attempt = folder.living_pid(1)
+        os.kill(psutil.Process(attempt).ppid(), signal.SIGKILL)
+        output, _ = driver.communicate(timeout=240)
+        assert driver.returncode == 0, output
+    finally:
+        kill_group(driver)
+    assert not is_running(attempt)
+    assert_finished_as_if_uninterrupted(folder, uninterrupted)
+
+
+def test_a_trial_that_is_asked_to_stop_from_outside_saves_and_is_continued(
+    folder: CommandLine, uninterrupted: CommandLine
+) -> None:
+    driver = folder.start(*SUBMIT)
+    try:
+        folder.wait_for_step(1, 5)
+        os.kill(folder.living_pid(1), signal.SIGTERM)
+        output, _ = driver.communicate(timeout=240)
+        assert driver.returncode == 0, output
+    finally:
+        kill_group(driver)
+    states = folder.rows("SELECT state, message FROM attempt WHERE trial_id = 1 ORDER BY number")
+    assert states == [("interrupted", None), ("succeeded", None)]
+    assert_finished_as_if_uninterrupted(folder, uninterrupted)
+
+
+def test_ctrl_c_before_anything_runs_leaves_everything_to_do(folder: CommandLine) -> None:
+    driver = folder.start(*SUBMIT)
+    try:
+        folder.wait_for_rows("SELECT 1 FROM trial WHERE state = 'queued'", "the trials are queued")
+        os.kill(driver.pid, signal.SIGINT)
+        output, _ = driver.communicate(timeout=120)
+    finally:
+        kill_group(driver)
+    assert driver.returncode == 130, output
+    assert folder.rows("SELECT DISTINCT state FROM trial") == [("planned",)]
+    assert folder.rows("SELECT COUNT(*) FROM attempt") == [(0,)]
+
+
+def test_a_second_driver_is_refused(folder: CommandLine) -> None:
+    driver = folder.start(*SUBMIT)
+    try:
+        folder.wait_for_step(1, 1)
+        done = folder.run(*SUBMIT)
+    finally:
+        kill_group(driver)
+    assert done.returncode == 1
+    assert "Another `rlsweep submit` is running sweep 'tiny'" in done.stderr
 
 
 def test_ctrl_c_saves_every_trial_and_the_same_command_continues(
@@ -88,6 +145,7 @@ def test_ctrl_c_saves_every_trial_and_the_same_command_continues(
     finally:
         kill_group(driver)
     assert driver.returncode == 130, output
+    assert "Stopping: trials save at the end of their step." in output
     assert "The same command continues from the last checkpoints." in output
     interrupted = folder.rows("SELECT trial_id, MAX(step) FROM live_step GROUP BY trial_id ORDER BY trial_id")
     saved = folder.rows("SELECT trial_id, MAX(step) FROM live_checkpoint GROUP BY trial_id ORDER BY trial_id")

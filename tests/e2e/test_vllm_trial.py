@@ -22,7 +22,7 @@ from db.errors import EngineError
 from db.reader import Reader
 from db.store import claim
 from orchestrator.sweepfile.expand import expand
-from orchestrator.submit import register
+from orchestrator.registration import register
 from orchestrator.sweepfile.language import load_sweep
 from trl.generation.vllm_generation import VLLMGeneration
 from workers.provenance import this_process

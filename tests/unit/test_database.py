@@ -85,10 +85,10 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
     path = tmp_path / "theirs.db"
     with sqlite3.connect(path) as theirs:
         theirs.execute("CREATE TABLE users (name TEXT)")
+    before = path.read_bytes()
     with pytest.raises(DatabaseError, match=r"another program's tables \(users"):
         open_database(resolve_url(str(path)))
-    with sqlite3.connect(path) as theirs:
-        assert theirs.execute("SELECT name FROM sqlite_master").fetchall() == [("users",)]
+    assert path.read_bytes() == before
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -119,7 +119,9 @@ def test_places_where_no_database_can_be_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "a.db").exists()
 
 
-@pytest.mark.parametrize("url", ["mysql://host/name", "nonsense://host", "postgresql+nonsense://host/name"])
+@pytest.mark.parametrize(
+    "url", ["mysql://host/name", "nonsense://host", "postgresql+nonsense://host/name", "postgresql://host:port/name"]
+)
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(DatabaseError):
         open_database(resolve_url(url))
@@ -129,6 +131,21 @@ def test_a_password_is_not_repeated_in_an_error() -> None:
     with pytest.raises(DatabaseError) as caught:
         resolve_url("nonsense://me:s3cret@host/name")
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_relative_url_means_this_folder_wherever_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolve_url("sqlite:///here.db").database == str(tmp_path / "here.db")
+    assert resolve_url("here.db").database == str(tmp_path / "here.db")
+
+
+def test_an_empty_file_is_not_filled_by_reading_it(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(DatabaseError, match=r"is empty\. `rlsweep submit` makes its tables"):
+        open_database(resolve_url(str(tmp_path / "empty.db")), create=False)
+    assert (tmp_path / "empty.db").stat().st_size == 0
 
 
 def test_the_environment_names_the_database_unless_the_command_line_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,20 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from db.database import begin_write, open_database, resolve_url
-from db.errors import StaleAttemptError
+from db.errors import SpecError, StaleAttemptError
 from db.reader import Reader
-from db.records import CheckpointRecord, EvaluationRecord, PlannedTrial, Process, StepRecord, SweepRecord
+from db.records import (
+    CheckpointRecord,
+    EvaluationRecord,
+    FitRecords,
+    ModelRecord,
+    PlannedTrial,
+    Process,
+    StepRecord,
+    SweepRecord,
+)
 from db.states import AttemptState, Directive, TrialState
-from db.store import AttemptStore, PlanStore, claim
+from db.store import AttemptStore, FitStore, PlanStore, claim
 from db.tables import Attempt, Step
 from db.types import database_now
 
@@ -186,3 +195,25 @@ def test_of_many_processes_that_race_for_a_trial_one_wins(tmp_path: Path, databa
     for racer in racers:
         racer.join()
     assert sorted(outcomes) == [False] * 7 + [True]
+
+
+def test_a_trial_does_not_go_on_with_other_weights(database: Engine, attempt: AttemptStore) -> None:
+    model = ModelRecord("m", "org/m", "main", "a" * 64, 10, 12, None, None, None, None)
+    attempt.record_model(model)
+    attempt.record_model(model)
+    with pytest.raises(SpecError, match="are not those that trial 1 was started from"):
+        attempt.record_model(replace(model, weights_sha256="b" * 64))
+
+
+def test_a_fit_is_kept_once(database: Engine) -> None:
+    fit = {
+        "sweep_id": None, "rlsweep_version": "1", "scope": "inter-model", "x": "samples", "benchmark": "b",
+        "protocol": "p", "k_form": "free", "estimator": "ols-log", "settings": {"draws": 10}, "data_sha256": "a" * 64,
+        "num_points": 4, "num_effective": 3.0, "num_sizes": 2, "num_runs": 2, "num_parameters": 4, "phi": None,
+        "run_sd": None, "deviance": 0.1, "aicc": None, "r2": None, "r2_size_means": None, "status": "free_slopes_only",
+    }  # fmt: skip
+    store = FitStore(database)
+    first = store.save(FitRecords(fit, [], [], [], [], []))
+    assert store.save(FitRecords(dict(fit), [], [], [], [], [])) == first
+    assert store.save(FitRecords(fit | {"data_sha256": "b" * 64}, [], [], [], [], [])) != first
+    assert store.save(FitRecords(fit | {"settings": {"draws": 20}}, [], [], [], [], [])) != first

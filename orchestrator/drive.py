@@ -1,0 +1,140 @@
+"""Driving a sweep's trials to their end on a local Ray, and leaving the truth in the database however that ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
+
+from db.reader import Reader, TrialRow
+from db.states import TrialState
+from db.store import PlanStore
+from orchestrator.artifacts import Artifacts
+from orchestrator.sweepfile.expand import ExpandedTrial
+from orchestrator.sweepfile.identity import science_hash
+from workers.provenance import is_dead
+
+if TYPE_CHECKING:
+    from orchestrator.launch import Launch
+
+
+def drive(
+    engine: Engine,
+    *,
+    sweep_id: int,
+    trials: Sequence[TrialRow],
+    specs: dict[int, ExpandedTrial],
+    artifacts: Artifacts,
+    at_a_time: int,
+    watch: Callable[[threading.Event], None],
+) -> bool:
+    """Run trials until none is left; `watch` is called with an event that says when that is so.
+
+    Returns whether it was interrupted. The first Ctrl-C asks the trials to save a checkpoint and stop; the second
+    stops them at once.
+    """
+    from orchestrator import launch
+
+    store = PlanStore(engine)
+    launches = [
+        launch.Launch(
+            sweep_id=sweep_id,
+            trial_id=row.trial_id,
+            models_folder=str(artifacts.models),
+            trial_folder=str(artifacts.trial(science_hash(specs[row.trial_id].spec))),
+            execution=specs[row.trial_id].spec.execution,
+        )
+        for row in _longest_first(trials, specs)
+    ]
+    interrupted = threading.Event()
+    with _draining_on_interrupt(interrupted, lambda: store.request_drain(sweep_id)):
+        store.queue([row.trial_id for row in trials])
+        try:
+            artifacts.ray.mkdir(parents=True, exist_ok=True)
+            launch.start_ray(engine.url, num_cpus=os.cpu_count() or 1)
+            _in_background(
+                lambda: launch.run_trials(launches, max_concurrent=at_a_time, storage_folder=artifacts.ray), watch
+            )
+            if not interrupted.is_set():
+                _end_the_hopeless(engine, launches)
+        finally:
+            launch.stop_ray()
+            shutil.rmtree(artifacts.ray, ignore_errors=True)  # Ray's own notes; nothing of ours is in them
+            store.declare_lost(sweep_id, is_dead=is_dead)
+            store.unqueue([launched.trial_id for launched in launches])
+            store.clear_drain(sweep_id)
+    return interrupted.is_set()
+
+
+def _end_the_hopeless(engine: Engine, launches: Sequence[Launch]) -> None:
+    """Ray has given up: trials that never started, or whose attempts kept dying without saying why, have failed."""
+    from orchestrator.launch import log_of
+
+    store, reader = PlanStore(engine), Reader(engine)
+    store.declare_lost(launches[0].sweep_id, is_dead=is_dead)
+    states = {row.trial_id: row.state for row in reader.trials(launches[0].sweep_id)}
+    for launched in launches:
+        if states[launched.trial_id] in (TrialState.QUEUED, TrialState.RECOVERING):
+            lost = sum(attempt["state"] == "lost" for attempt in reader.attempts(launched.trial_id))
+            what = f"Its attempts died without saying why ({lost} so far)" if lost else "It could not be started"
+            store.fail(launched.trial_id, message=f"{what}; see {log_of(launched).parent}.")
+
+
+def _in_background(work: Callable[[], None], watch: Callable[[threading.Event], None]) -> None:
+    """Do `work` in a thread while this one watches; what `work` raises is raised here."""
+    finished = threading.Event()
+    raised: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+        finally:
+            finished.set()
+
+    thread = threading.Thread(target=body, name="ray-tune", daemon=True)
+    thread.start()
+    watch(finished)
+    thread.join()
+    if raised:
+        raise raised[0]
+
+
+@contextmanager
+def _draining_on_interrupt(interrupted: threading.Event, drain: Callable[[], None]) -> Iterator[None]:
+    """An interrupt sets the event and drains, from a thread, since the interrupted one may hold the database."""
+
+    def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+        threading.Thread(target=drain, name="drain").start()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before: dict[int, Any] = {number: signal.signal(number, on_interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _longest_first(trials: Sequence[TrialRow], specs: dict[int, ExpandedTrial]) -> list[TrialRow]:
+    """Long trials start first, so that no core idles while the longest one, begun last, runs alone."""
+    return sorted(trials, key=lambda row: -_work(specs[row.trial_id]))
+
+
+def _work(trial: ExpandedTrial) -> float:
+    """Proportional to the compute left, as far as it is known before the weights are; 0 for models not made here."""
+    made = trial.spec.model.made
+    if made is None:
+        return 0.0
+    return made.num_hidden_layers * made.hidden_size * (made.hidden_size + made.intermediate_size)

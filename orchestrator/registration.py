@@ -1,0 +1,66 @@
+"""From the trials of a sweep file to rows in the store, and back: which of them are left to run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+
+from db.reader import Reader, TrialRow
+from db.records import PlannedTrial, SweepRecord
+from db.states import TrialState
+from db.store import PlanStore, Registration
+from orchestrator.sweepfile.expand import ExpandedTrial
+from orchestrator.sweepfile.identity import science, science_hash
+from orchestrator.sweepfile.language import LoadedSweep
+from workers.provenance import is_dead
+
+
+def register(engine: Engine, loaded: LoadedSweep, trials: Sequence[ExpandedTrial]) -> Registration:
+    """Record the sweep and its trials, in one transaction."""
+    sweep = loaded.sweep
+    record = SweepRecord(
+        name=sweep.name,
+        question=sweep.question,
+        source=loaded.source.text,
+        source_sha256=hashlib.sha256(loaded.source.text.encode()).hexdigest(),
+        overrides=list(loaded.overrides),
+        caveats=list(sweep.caveats),
+        fit_settings=None if sweep.fit is None else sweep.fit.model_dump(by_alias=True),
+    )
+    return PlanStore(engine).register(record, [_planned(trial) for trial in trials])
+
+
+def all_succeeded(engine: Engine, trials: Sequence[ExpandedTrial]) -> bool:
+    """Whether every trial has succeeded before, in whichever sweep; read before anything is written."""
+    return Reader(engine).num_succeeded([science_hash(trial.spec) for trial in trials]) == len(trials)
+
+
+def remaining(engine: Engine, sweep_id: int) -> list[TrialRow]:
+    """The trials that have not reached their last budget in this sweep, those of dead attempts included."""
+    PlanStore(engine).declare_lost(sweep_id, is_dead=is_dead)
+    rows = Reader(engine).trials(sweep_id)
+    return [row for row in rows if row.state != TrialState.SUCCEEDED or row.share < 1]
+
+
+def _planned(trial: ExpandedTrial) -> PlannedTrial:
+    spec = trial.spec
+    return PlannedTrial(
+        science_hash=science_hash(spec),
+        science=science(spec),
+        model=spec.model.name,
+        data=spec.data.task,
+        algorithm=spec.algorithm.name,
+        seed=spec.seed,
+        group_size=spec.algorithm.group_size,
+        prompts_per_step=spec.algorithm.prompts_per_step,
+        updates_per_step=spec.algorithm.updates_per_step,
+        learning_rate=spec.optimizer.learning_rate,
+        kl_coefficient=spec.algorithm.kl_coefficient,
+        tau=None,
+        axes=trial.axes,
+        spec=spec.model_dump(mode="json"),
+        budget_unit=spec.budget.unit,
+        budget_last=spec.budget.last,
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -73,6 +74,12 @@ def database_exists(url: URL) -> bool:
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
 
+def check_place(url: URL) -> None:
+    """Raise DatabaseError if no database can be at `url`, as far as that is known without making one."""
+    if url.get_backend_name() == "sqlite":
+        _check_sqlite_file(url, create=True)
+
+
 def begin_write(engine: Engine) -> Any:
     """A write transaction as a context manager yielding a Connection; on SQLite it begins IMMEDIATE."""
     return engine.execution_options(rlsweep_write=True).begin()
@@ -102,9 +109,14 @@ def _check_sqlite_file(url: URL, *, create: bool) -> None:
             )
         if not path.parent.is_dir():
             raise DatabaseError(f"The folder {path.parent} of the database does not exist; make it first.")
-        if not os.access(path.parent, os.W_OK):
-            raise DatabaseError(f"The folder {path.parent} cannot be written; choose another place with --db.")
-        return
+        try:
+            with tempfile.TemporaryFile(dir=path.parent):  # permissions do not tell it all; nothing is left behind
+                return
+        except OSError as error:
+            raise DatabaseError(
+                f"Nothing can be written in the folder {path.parent} of the database ({error.strerror}); choose "
+                "another place with --db."
+            ) from error
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         raise DatabaseError(
             f"{path} cannot be written (SQLite also writes beside it); make the file and its folder writable, "

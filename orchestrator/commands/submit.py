@@ -44,7 +44,7 @@ def command(
     """Run a sweep. Run again, it does only what is missing."""
     from rich.console import Console
 
-    from db.database import database_exists, open_database, resolve_url
+    from db.database import check_place, database_exists, open_database, resolve_url
     from db.reader import Reader
     from orchestrator.artifacts import Artifacts
     from orchestrator.machine import check_machine
@@ -58,6 +58,7 @@ def command(
     url = resolve_url(database)
 
     # What can be refused is refused before anything is written.
+    check_place(url)
     if not database_exists(url) or not all_succeeded(open_database(url), trials):
         check_machine([trial.spec.execution for trial in trials])
     artifacts = Artifacts((artifacts_folder or _default_artifacts(url)).absolute())

@@ -33,13 +33,12 @@ from workers.spec import Execution
 MAX_RESTARTS = 3
 _OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: nothing of size goes through it
 
-_QUIET = {
+_RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C drains the sweep; see orchestrator.drive
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_worker_niceness": "0",  # a trial is what the machine is for, not background work
     "RAY_memory_monitor_refresh_ms": "0",  # it would kill trials by the host's memory, not by theirs
 }
 
@@ -65,7 +64,7 @@ def start_ray(database: URL, *, num_cpus: int) -> None:
     Ray listens on the machine's own address, not on loopback only, so it is given a token that others do not have.
     The database's URL, which may hold a password, reaches Ray's workers through their environment.
     """
-    os.environ |= _QUIET | {
+    os.environ |= _RAY_ENVIRONMENT | {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RLSWEEP_DB": database.render_as_string(hide_password=False),

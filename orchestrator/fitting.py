@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scaling.results import InterModelFit
 
 X_COLUMNS: dict[str, XKind] = {"compute": "flops", "data": "samples", "tokens": "tokens", "steps": "steps"}
+SCOPES = ("inter-model",)
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,15 @@ class FitRequest:
     ) -> FitRequest:  # fmt: skip
         """Command-line values where given, else the sweep file's, else the defaults."""
         kept = settings or {}
+        asked = scope or kept.get("scope") or SCOPES[0]
+        if asked not in SCOPES:
+            raise SpecError(f"--scope {asked}: this version fits {', '.join(SCOPES)} only.")
         axis = x or kept.get("x") or "compute"
         if axis not in X_COLUMNS:
             raise SpecError(f"--x {axis}: expected one of {', '.join(X_COLUMNS)}.")
         # A window that was chosen for one axis means nothing on another.
         window = from_x if from_x is not None else (kept.get("from") if axis == kept.get("x", "compute") else None)
-        return cls(scope=scope or kept.get("scope") or "inter-model", x=axis, from_x=window, holdout=tuple(holdout))
+        return cls(scope=asked, x=axis, from_x=window, holdout=tuple(holdout))
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, *, interrupted:
             render_fit(kept.fit, caveats=sweep.caveats, console=console)
     if any(trial.state == "failed" for trial in reader.trials(sweep.id)):
         console.print(
-            "\nNext: rlsweep show TRIAL says where its log is; the same command tries again.", highlight=False
+            "\nNext: rlsweep show TRIAL; the same command tries again.", highlight=False
         )
         return
     console.print(f"\nNext: rlsweep plot {sweep.name}   (or: rlsweep fit, status, show TRIAL)", highlight=False)

@@ -163,9 +163,7 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, *, interrupted:
         else:
             render_fit(kept.fit, caveats=sweep.caveats, console=console)
     if any(trial.state == "failed" for trial in reader.trials(sweep.id)):
-        console.print(
-            "\nNext: rlsweep show TRIAL; the same command tries again.", highlight=False
-        )
+        console.print("\nNext: rlsweep show TRIAL; the same command tries again.", highlight=False)
         return
     console.print(f"\nNext: rlsweep plot {sweep.name}   (or: rlsweep fit, status, show TRIAL)", highlight=False)
 

@@ -35,6 +35,8 @@ def command(
     request = FitRequest.resolve(found.fit_settings, scope=None, x=x, from_x=from_x, holdout=holdout or ())
     kept = fit_sweep(engine, found, request)
     stem = output or Path(found.name)
+    if stem.suffix in (".png", ".svg"):  # both are drawn, whichever was named
+        stem = stem.with_suffix("")
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)

@@ -108,7 +108,7 @@ def test_a_fit_is_printed_and_kept_with_its_rows(walked: tuple[CommandLine, str]
 
 def test_the_plot_is_drawn_as_png_and_svg(walked: tuple[CommandLine, str]) -> None:
     rlsweep, _ = walked
-    done = rlsweep.run("plot", "--output", "pictures/tiny")
+    done = rlsweep.run("plot", "--output", "pictures/tiny.png")
     assert done.returncode == 0, done.stderr
     assert (rlsweep.folder / "pictures" / "tiny.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (rlsweep.folder / "pictures" / "tiny.svg").read_text()

@@ -21,7 +21,7 @@ def admit(observations: Observations, estimator: str) -> Observations:
     if not admitted.where("train").any():
         raise FitError(
             f"no run has two usable evaluations at different {admitted.x_kind} inside the fit window "
-            f"[{_bound(admitted.from_x)}, {_bound(admitted.to_x)}]. Widen the window with --from and --to, "
+            f"[{_bound(admitted.from_x)}, {_bound(admitted.to_x)}]. Widen the window with --from, "
             "or wait for more evaluations."
         )
     return admitted

@@ -114,7 +114,7 @@ def from_rows(
     `from_x` and `to_x` bound the fit window, inclusive, in the unit of `x`.
     """
     if not rows:
-        raise FitError("there are no evaluations to fit. Run the sweep first, or name another sweep or benchmark.")
+        raise FitError("there are no evaluations to fit. Run the sweep first, or name another one.")
     if x not in X_COLUMN:
         raise FitError(f"x = {x!r} is not an x-axis. Choose one of {', '.join(X_COLUMN)}.")
     benchmark = _only(rows, "benchmark", "--benchmark")

@@ -32,6 +32,9 @@ def trial_table(title: str, trials: Sequence[TrialRow], *, width: int) -> Table:
     table.add_column("trial", justify="right")
     table.add_column("model", no_wrap=True)
     table.add_column("seed", justify="right")
+    others = other_axes(trials)
+    for axis in others:
+        table.add_column(axis, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("step", justify="right")
     table.add_column("test loss", no_wrap=True)
@@ -42,6 +45,7 @@ def trial_table(title: str, trials: Sequence[TrialRow], *, width: int) -> Table:
             str(trial.trial_id),
             trial.model,
             str(trial.seed),
+            *(str(trial.axes.get(axis, "")) for axis in others),
             _state(trial),
             str(trial.step),
             _loss(trial),
@@ -49,6 +53,11 @@ def trial_table(title: str, trials: Sequence[TrialRow], *, width: int) -> Table:
             duration(seconds_left(trial)) if trial.state == TrialState.RUNNING else "",
         )
     return table
+
+
+def other_axes(trials: Sequence[TrialRow]) -> list[str]:
+    """The axes that tell trials apart beside model and seed, which have columns of their own."""
+    return list(dict.fromkeys(axis for trial in trials for axis in trial.axes if axis not in ("model", "seed")))
 
 
 def summary_line(trials: Sequence[TrialRow]) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from db.reader import Reader, TrialRow
 from db.states import FINAL_TRIAL_STATES, TrialState
-from orchestrator.screens.trial_table import duration, seconds_left, summary_line, trial_table
+from orchestrator.screens.trial_table import duration, other_axes, seconds_left, summary_line, trial_table
 
 _REFRESH_SECONDS = 1.0
 _QUARTERS = 4
@@ -69,7 +69,8 @@ def _watch_by_lines(reader: Reader, sweep_id: int, console: Console, finished: t
 def _line(trial: TrialRow) -> str:
     what = trial.phase if trial.state == TrialState.RUNNING and trial.phase else trial.state
     loss = "" if trial.last_loss is None else f", test loss {trial.last_loss:.3f}"
-    return f"trial {trial.trial_id} ({trial.model}, seed {trial.seed}): {what}, step {trial.step}{loss}"
+    others = "".join(f", {axis} {trial.axes[axis]}" for axis in other_axes([trial]))
+    return f"trial {trial.trial_id} ({trial.model}, seed {trial.seed}{others}): {what}, step {trial.step}{loss}"
 
 
 def sweep_seconds_left(trials: list[TrialRow], at_a_time: int) -> float | None:

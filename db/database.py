@@ -20,7 +20,7 @@ from db.errors import DatabaseError, SchemaVersionError
 
 DEFAULT_URL = "rlsweep.db"
 VERSION_TABLE = "rlsweep_alembic_version"
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 BUSY_TIMEOUT_SECONDS = 30.0
 
 
@@ -53,20 +53,44 @@ def open_database(url: URL, *, create: bool = True) -> Engine:
     """
     if url.get_backend_name() == "sqlite":
         _check_sqlite_file(url, create=create)
-    try:
-        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
-    except ModuleNotFoundError as error:
-        raise DatabaseError(f"{error.name} is not installed; PostgreSQL needs rlsweep[postgres].") from error
+    engine = make_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     if url.get_backend_name() == "sqlite":
         _configure_sqlite(engine)
+    ensure_revision(engine, create=create)
+    return engine
+
+
+def make_engine(url: URL, **options: Any) -> Engine:
+    """An engine that has not connected yet. DatabaseError if the database's driver is not installed."""
+    try:
+        return create_engine(url, **options)
+    except ModuleNotFoundError as error:
+        raise DatabaseError(f"{error.name} is not installed; PostgreSQL needs rlsweep[postgres].") from error
+
+
+def ensure_revision(engine: Engine, *, create: bool) -> None:
+    """Connect, and raise as `open_database` does unless the tables fit this code; makes them only if `create`."""
     try:
         _ensure_revision(engine, create=create)
     except DBAPIError as error:
         engine.dispose()
         raise DatabaseError(
-            f"Cannot open the database {_shown(url)}: {error.orig}. Choose another one with --db."
+            f"Cannot open the database {_shown(engine.url)}: {error.orig}. Choose another one with --db."
         ) from error
-    return engine
+
+
+def sqlite_path(url: URL, *, must_exist: bool) -> Path:
+    """The file meant by an SQLite URL. DatabaseError for what is no file; the file is not opened."""
+    if not url.database or url.database == ":memory:":
+        raise DatabaseError("An in-memory database would be empty in every trial's process; give a file.")
+    path = Path(url.database)
+    if path.is_dir():
+        raise DatabaseError(f"{path} is a folder; give the database a file name, such as {path / 'rlsweep.db'}.")
+    if must_exist and not path.exists():
+        raise DatabaseError(
+            f"There is no database at {path}. `rlsweep submit` makes one; --db or RLSWEEP_DB names another."
+        )
+    return path
 
 
 def database_exists(url: URL) -> bool:
@@ -97,16 +121,8 @@ def _redacted(given: str) -> str:
 
 def _check_sqlite_file(url: URL, *, create: bool) -> None:
     """Refuse a path that SQLite cannot use. Never opens the file: closing it would drop this process's locks on it."""
-    if not url.database or url.database == ":memory:":
-        raise DatabaseError("An in-memory database would be empty in every trial's process; give a file.")
-    path = Path(url.database)
-    if path.is_dir():
-        raise DatabaseError(f"{path} is a folder; give the database a file name, such as {path / 'rlsweep.db'}.")
+    path = sqlite_path(url, must_exist=not create)
     if not path.exists():
-        if not create:
-            raise DatabaseError(
-                f"There is no database at {path}. `rlsweep submit` makes one; --db or RLSWEEP_DB names another."
-            )
         if not path.parent.is_dir():
             raise DatabaseError(f"The folder {path.parent} of the database does not exist; make it first.")
         try:

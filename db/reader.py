@@ -6,7 +6,7 @@ Queries go through the views wherever one answers: an analyst who selects from a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +50,7 @@ class TrialRow:
     trial_id: int
     position: int
     model: str
-    seed: int
+    seed: int | None
     state: str
     num_params: int | None
     attempt: int | None
@@ -63,8 +63,8 @@ class TrialRow:
     failure_class: str | None
     message: str | None
     step: int
-    budget_unit: str
-    budget_last: float
+    budget_unit: str | None
+    budget_last: float | None
     spent: float
     train_seconds: float | None
     first_loss: float | None
@@ -73,8 +73,11 @@ class TrialRow:
 
     @property
     def share(self) -> float:
-        """Share of the budget that is used, at most 1."""
-        return min(1.0, self.spent / self.budget_last)
+        """Share of the budget that is used, at most 1. An imported run has no budget: it is all there is."""
+        return 1.0 if self.budget_last is None else min(1.0, self.spent / self.budget_last)
+
+
+_STATUS_COLUMNS = [each.name for each in fields(TrialRow) if each.name != "axes"]
 
 
 class Reader:
@@ -116,7 +119,7 @@ class Reader:
     def trials(self, sweep_id: int) -> list[TrialRow]:
         """The trials of a sweep, in order of expansion."""
         statement = (
-            select(trial_status, SweepTrial.axes)
+            select(*(trial_status.c[name] for name in _STATUS_COLUMNS), SweepTrial.axes)
             .join(
                 SweepTrial,
                 (SweepTrial.sweep_id == trial_status.c.sweep_id) & (SweepTrial.trial_id == trial_status.c.trial_id),
@@ -150,7 +153,9 @@ class Reader:
         """The resolved specification under which a sweep wants a trial run."""
         statement = select(SweepTrial.spec).where(SweepTrial.sweep_id == sweep_id, SweepTrial.trial_id == trial_id)
         with self._engine.connect() as connection:
-            return dict(connection.execute(statement).scalar_one())
+            spec = connection.execute(statement).scalar_one()
+        assert spec is not None, f"trial {trial_id} was imported and is never run"
+        return dict(spec)
 
     def curve(self, trial_ids: Sequence[int]) -> list[RowMapping]:
         """Every live evaluation of the trials, by trial and step: the rows of the view `learning_curve`."""

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
+
+from db.states import AttemptState
 
 
 @dataclass(frozen=True)
 class SweepRecord:
     name: str
     question: str | None
-    source: str
-    source_sha256: str
+    source: str | None
+    source_sha256: str | None
     overrides: list[str]
     caveats: list[str]
     fit_settings: dict[str, Any] | None
@@ -46,23 +48,32 @@ class PlannedTrial:
 @dataclass(frozen=True)
 class ModelRecord:
     name: str
-    source: str | None
-    revision: str | None
-    weights_sha256: str
-    num_params: int
-    total_params: int
-    nominal_params: float | None
-    warm_up_steps: int | None
-    warm_up_score: float | None
-    warm_up_seconds: float | None
+    num_params: int | None
+    total_params: int | None = None
+    nominal_params: float | None = None
+    family: str | None = None
+    variant: str | None = None
+    source: str | None = None
+    revision: str | None = None
+    weights_sha256: str | None = None
+    warm_up_steps: int | None = None
+    warm_up_score: float | None = None
+    warm_up_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class DataSetRecord:
+    """Problems, known by their content: `sha256` is of all of them, in order.
+
+    `problem_sha256s` names each problem where scores are kept per problem: the order is theirs in the data set.
+    """
+
     name: str
     revision: str | None
     sha256: str
-    unique_prompts: int | None
+    num_problems: int | None
+    unique_prompts: int | None = None
+    problem_sha256s: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,52 +106,90 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class StepRecord:
+class LogPlace:
+    """Where the attempt's log is."""
+
+    log_uri: str
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What the attempt is doing now."""
+
+    phase: str
+    phase_detail: str | None = None
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """The step that the attempt continues (0: from the start); later steps of earlier attempts count no more."""
+
     step: int
-    samples: int
-    prompt_tokens: int
-    completion_tokens: int
-    cumulative_samples: int
-    cumulative_tokens: int
-    cumulative_flops: float
-    cumulative_paper_flops: float | None
-    cumulative_seconds: float
-    generation_flops: float
-    old_logprob_flops: float
-    reference_flops: float
-    train_flops: float
-    flops_version: int
-    step_seconds: float
-    generation_seconds: float
-    logprob_seconds: float
-    reward_seconds: float
-    loss: float | None
-    reward: float | None
-    reward_std: float | None
-    zero_variance_share: float | None
-    kl: float | None
-    entropy: float | None
-    clipped_share: float | None
-    gradient_norm: float | None
-    learning_rate: float | None
-    mean_completion_tokens: float | None
-    max_completion_tokens: float | None
-    truncated_share: float | None
-    sampling_logprob_difference: float | None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step. A trial fills in everything but what does not exist for it; an imported run what its log says."""
+
+    step: int
+    samples: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cumulative_samples: int | None = None
+    cumulative_tokens: int | None = None
+    cumulative_flops: float | None = None
+    cumulative_paper_flops: float | None = None
+    cumulative_seconds: float | None = None
+    generation_flops: float | None = None
+    old_logprob_flops: float | None = None
+    reference_flops: float | None = None
+    train_flops: float | None = None
+    flops_version: int | None = None
+    step_seconds: float | None = None
+    generation_seconds: float | None = None
+    logprob_seconds: float | None = None
+    reward_seconds: float | None = None
+    update_seconds: float | None = None
+    loss: float | None = None
+    reward: float | None = None
+    reward_std: float | None = None
+    zero_variance_share: float | None = None
+    kl: float | None = None
+    entropy: float | None = None
+    clipped_share: float | None = None
+    gradient_norm: float | None = None
+    learning_rate: float | None = None
+    mean_completion_tokens: float | None = None
+    max_completion_tokens: float | None = None
+    truncated_share: float | None = None
+    sampling_logprob_difference: float | None = None
+
+
+@dataclass(frozen=True)
+class ProblemResult:
+    """One problem of an evaluation. `problem` is its place in the data set, from 0."""
+
+    problem: int
+    successes: int | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
 class EvaluationRecord:
+    """A score. `data_set_sha256` names the problems, which must have been recorded, if there are `results`."""
+
     step: int
     benchmark: str
     protocol: str
-    problems: int
-    samples_per_problem: int | None
-    successes: int | None
     score: float
-    standard_error: float | None
-    evaluation_flops: float
-    seconds: float
+    problems: int | None = None
+    samples_per_problem: int | None = None
+    successes: int | None = None
+    standard_error: float | None = None
+    evaluation_flops: float | None = None
+    seconds: float | None = None
+    data_set_sha256: str | None = None
+    results: tuple[ProblemResult, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +199,72 @@ class CheckpointRecord:
     num_bytes: int
     manifest_sha256: str
     is_milestone: bool
+
+
+@dataclass(frozen=True)
+class DeletedCheckpoint:
+    """A checkpoint whose files are gone."""
+
+    uri: str
+
+
+@dataclass(frozen=True)
+class AttemptEnd:
+    """How an attempt ended; the trial ends with it, unless it is to be continued later."""
+
+    state: AttemptState
+    message: str | None = None
+    failure_class: str | None = None
+    traceback: str | None = None
+
+
+# What a living attempt can tell the store.
+AttemptRecord: TypeAlias = (
+    Provenance
+    | LogPlace
+    | Phase
+    | ResumePoint
+    | ModelRecord
+    | DataSetRecord
+    | StepRecord
+    | EvaluationRecord
+    | CheckpointRecord
+    | DeletedCheckpoint
+    | AttemptEnd
+)
+
+
+@dataclass(frozen=True)
+class ImportedRun:
+    """A trajectory that another program recorded, in our units; what it did not record is None.
+
+    `name` tells the run from the others of the same sweep, and is the same whenever its file is read again.
+    """
+
+    name: str
+    model: ModelRecord
+    data: str | None
+    algorithm: str | None
+    seed: int | None
+    group_size: int | None
+    prompts_per_step: int | None
+    updates_per_step: int | None
+    learning_rate: float | None
+    kl_coefficient: float | None
+    tau: float | None
+    steps: tuple[StepRecord, ...]
+    evaluations: tuple[EvaluationRecord, ...]
+
+
+@dataclass(frozen=True)
+class ImportedFile:
+    """Where imported runs came from. `mapping` is what the user said about its columns."""
+
+    path: str
+    format: str
+    sha256: str
+    num_bytes: int
+    mapping: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,16 @@ class TrialState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Origin(StrEnum):
+    """Where a trial's rows come from: it ran here, or another program recorded it in one of these formats."""
+
+    NATIVE = "native"
+    CSV = "csv"
+    VERL = "verl"
+    WANDB = "wandb"
+    TENSORBOARD = "tensorboard"
+
+
 class AttemptState(StrEnum):
     """`lost` is not `failed`: nobody heard from the attempt again, so its cause is unknown."""
 

@@ -54,3 +54,29 @@ def _sqlite_now(element: database_now, compiler: SQLCompiler, **_: Any) -> str:
 @compiles(database_now, "postgresql")
 def _postgresql_now(element: database_now, compiler: SQLCompiler, **_: Any) -> str:
     return f"clock_timestamp() + make_interval(secs => {element.seconds:.3f})"
+
+
+class leases_end_before(FunctionElement[datetime]):
+    """The moment before which a lease must have ended to have run out: the database's clock now.
+
+    A server that was away could not be told that a trial lives, so for `grace` seconds after its start nothing has
+    run out.
+    """
+
+    type = UtcDateTime()
+    inherit_cache = False
+
+    def __init__(self, grace: float) -> None:
+        super().__init__()
+        self.grace = float(grace)
+
+
+@compiles(leases_end_before, "sqlite")
+def _sqlite_leases(element: leases_end_before, compiler: SQLCompiler, **_: Any) -> str:
+    return compiler.process(database_now())
+
+
+@compiles(leases_end_before, "postgresql")
+def _postgresql_leases(element: leases_end_before, compiler: SQLCompiler, **_: Any) -> str:
+    started = f"pg_postmaster_start_time() + make_interval(secs => {element.grace:.3f})"
+    return f"CASE WHEN clock_timestamp() < {started} THEN '-infinity' ELSE clock_timestamp() END"

@@ -5,7 +5,8 @@ Batch mode lets SQLite, which cannot alter most things in place, migrate by copy
 
 from alembic import context
 
-from db.database import VERSION_TABLE
+from db.comments import write_comments
+from db.database import HEAD_REVISION, VERSION_TABLE
 from db.tables import Base
 
 context.configure(
@@ -19,3 +20,5 @@ context.configure(
 )
 with context.begin_transaction():
     context.run_migrations()
+    if HEAD_REVISION in context.get_context().get_current_heads():
+        write_comments(context.get_bind())

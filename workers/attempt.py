@@ -23,7 +23,7 @@ from db.errors import CheckpointError, EngineError, EnvironmentProblem, Numerica
 from db.reader import Reader
 from db.states import AttemptState, Directive
 from db.store import AttemptStore, claim
-from db.store.attempts import LEASE_SECONDS
+from db.store.leases import LEASE_SECONDS
 from workers.provenance import this_process
 from workers.spec import TrialSpec
 from workers.trial import Folders, run_trial

@@ -12,11 +12,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from db.errors import NumericalError
-from db.records import EvaluationRecord
+from db.records import DataSetRecord, EvaluationRecord, ProblemResult
 from workers.answer_probability import Encoded, encode_problems, encoded_probabilities
 from workers.flops import DecoderShape, forward_flops, generation_flops
 from workers.spec import Evaluation, Sampling
@@ -44,6 +45,15 @@ class Evaluator:
         """The problems' token ids; the same at every evaluation."""
         return encode_problems(self.tokenizer, self.problems)
 
+    @cached_property
+    def data_set(self) -> DataSetRecord:
+        """The problems, one by one, so that scores are kept for each of them."""
+        each = tuple(sha256(f"{p.prompt}\0{p.answer}".encode()).hexdigest() for p in self.problems)
+        whole = sha256("\n".join(each).encode()).hexdigest()
+        return DataSetRecord(
+            name=f"heldout-{len(each)}", revision=None, sha256=whole, num_problems=len(each), problem_sha256s=each
+        )
+
     def benchmark_name(self, evaluation: Evaluation) -> str:
         """The benchmark and its size: scores on other problems are not comparable."""
         return f"{evaluation.benchmark}-{len(self.problems)}"
@@ -58,11 +68,14 @@ class Evaluator:
                     f"After step {step} the policy's probabilities are not numbers: its weights have overflowed. "
                     "Lower optimizer.learning_rate."
                 )
+            rates = [min(rate, 1.0) for rate in rates]  # a sum of rounded log-probabilities may end above 0
+            results = tuple(ProblemResult(place, probability=rate) for place, rate in enumerate(rates))
             successes, flops = None, self._scoring_flops()
         else:
             assert evaluation.samples is not None
             counts, flops = self._sampled_successes(model, evaluation, step=step)
             rates = [count / evaluation.samples for count in counts]
+            results = tuple(ProblemResult(place, successes=count) for place, count in enumerate(counts))
             successes = sum(counts)
         return EvaluationRecord(
             step=step,
@@ -75,6 +88,8 @@ class Evaluator:
             standard_error=stdev(rates) / math.sqrt(len(rates)) if len(rates) > 1 else None,
             evaluation_flops=flops,
             seconds=time.perf_counter() - started,
+            data_set_sha256=self.data_set.sha256,
+            results=results,
         )
 
     def _scoring_flops(self) -> float:

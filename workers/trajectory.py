@@ -189,6 +189,7 @@ class Trajectory(TrainerCallback):
             generation_seconds=block.seconds["generation"],
             logprob_seconds=block.seconds["logprob"],
             reward_seconds=block.seconds["reward"],
+            update_seconds=seconds - sum(block.seconds[phase] for phase in ("generation", "logprob", "reward")),
             learning_rate=updates[-1].get("learning_rate"),
             **{column: _mean(updates, metric) for column, metric in _TRL_METRICS.items()},
         )

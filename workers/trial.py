@@ -74,7 +74,7 @@ def run_trial(
     model, tokenizer = load_policy(base.folder)
     shape = DecoderShape.from_config(model.config)
     heldout = task.heldout_problems(spec.data.heldout_problems)
-    store.record_data_set(DataSetRecord(name=spec.data.task, revision=None, sha256=task.sha256, unique_prompts=None))
+    store.record_data_set(DataSetRecord(name=spec.data.task, revision=None, sha256=task.sha256, num_problems=None))
 
     # Where an earlier attempt left off.
     progress, checkpoint, saved = _newest_checkpoint(reader, store.trial_id)
@@ -89,6 +89,7 @@ def run_trial(
     evaluator = Evaluator(
         task=task, problems=heldout, tokenizer=tokenizer, shape=shape, sampling=spec.sampling, seed=spec.seed
     )
+    store.record_data_set(evaluator.data_set)
     trajectory = Trajectory(
         spec,
         store=store,

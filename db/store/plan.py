@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, exists, insert, select, update
 
 from db.database import begin_write
+from db.locks import hold
 from db.records import PlannedTrial, Process, SweepRecord
 from db.states import FINAL_TRIAL_STATES, AttemptState, TrialState
+from db.store.leases import has_run_out, may_be_alive
 from db.tables import Attempt, Sweep, SweepTrial, Trial
 from db.types import database_now
 
@@ -39,6 +41,7 @@ class PlanStore:
         A trial that left the sweep keeps its results; only its membership ends.
         """
         with begin_write(self._engine) as connection:
+            hold(connection, "register")
             sweep_id = _upsert_sweep(connection, sweep)
             ids = _insert_missing_trials(connection, trials)
             before = set(connection.scalars(select(SweepTrial.trial_id).where(SweepTrial.sweep_id == sweep_id)))
@@ -107,7 +110,7 @@ class PlanStore:
                     Attempt.host,
                     Attempt.pid,
                     Attempt.process_started_at,
-                    (Attempt.lease_expires_at < database_now()).label("expired"),
+                    has_run_out().label("expired"),
                 )
                 .join(SweepTrial, SweepTrial.trial_id == Attempt.trial_id)
                 .where(SweepTrial.sweep_id == sweep_id, Attempt.state == AttemptState.RUNNING)
@@ -119,7 +122,7 @@ class PlanStore:
 
     def fail(self, trial_id: int, *, message: str) -> None:
         """End a trial whose attempts were lost too often; the message goes to its last attempt."""
-        last = select(func.max(Attempt.number)).where(Attempt.trial_id == trial_id).scalar_subquery()
+        last = select(Trial.attempts).where(Trial.id == trial_id).scalar_subquery()
         with begin_write(self._engine) as connection:
             connection.execute(
                 update(Trial)
@@ -133,9 +136,8 @@ class PlanStore:
             )
 
     def _any(self, whose: ColumnElement[bool]) -> bool:
-        living = (Attempt.state == AttemptState.RUNNING) & (Attempt.lease_expires_at >= database_now())
         with self._engine.connect() as connection:
-            return bool(connection.scalar(select(exists().where(whose, living))))
+            return bool(connection.scalar(select(exists().where(whose, may_be_alive()))))
 
     def _set_drain(self, sweep_id: int, *, requested: bool) -> None:
         with begin_write(self._engine) as connection:

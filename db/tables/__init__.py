@@ -7,8 +7,8 @@ double precision, because 1e19 does not fit a 64-bit integer; `_at` columns are 
 from db.tables.base import Base
 from db.tables.fits import Fit, FitCheck, FitForm, FitHoldout, FitParameter, FitPoint
 from db.tables.plan import Sweep, SweepTrial, Trial
-from db.tables.results import Checkpoint, Evaluation, Step
-from db.tables.runs import Attempt, DataSet, Model
+from db.tables.results import Checkpoint, Evaluation, EvaluationItem, Step
+from db.tables.runs import Attempt, DataSet, ImportFile, Model, Problem
 
 __all__ = [
     "Attempt",
@@ -16,13 +16,16 @@ __all__ = [
     "Checkpoint",
     "DataSet",
     "Evaluation",
+    "EvaluationItem",
     "Fit",
     "FitCheck",
     "FitForm",
     "FitHoldout",
     "FitParameter",
     "FitPoint",
+    "ImportFile",
     "Model",
+    "Problem",
     "Step",
     "Sweep",
     "SweepTrial",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base, Identifier
@@ -57,6 +57,9 @@ class FitParameter(Base):
     interval_method: Mapped[str | None] = mapped_column(String(200), comment="How the interval was obtained.")
     unit: Mapped[str] = mapped_column(String(40), comment="Unit of the estimate; empty: none.")
     at_bound: Mapped[bool] = mapped_column(comment="Whether the estimate lies on a bound.")
+    draws: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="Its bootstrap draws, 8-byte little-endian floats in order of draw; NULL: none kept."
+    )
 
 
 class FitPoint(Base):

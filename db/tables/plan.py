@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.states import TrialState
+from db.states import Origin, TrialState
 from db.tables.base import Base, Identifier, one_of
 from db.types import database_now
 
@@ -17,17 +17,19 @@ class Sweep(Base):
     __tablename__ = "sweep"
     __table_args__ = (
         UniqueConstraint("name"),
-        {"comment": "One sweep file as last submitted. A sweep is known by its name."},
+        {"comment": "One sweep file as last submitted, or one set of imported runs. A sweep is known by its name."},
     )
 
     id: Mapped[int] = mapped_column(Identifier, primary_key=True, comment="Number of the sweep.")
     name: Mapped[str] = mapped_column(String(200), comment="`name` in the sweep file.")
     question: Mapped[str | None] = mapped_column(Text, comment="The question the sweep is to answer.")
-    source: Mapped[str] = mapped_column(Text, comment="The sweep file's text, as submitted.")
-    source_sha256: Mapped[str] = mapped_column(String(64), comment="SHA-256 of `source`.")
+    source: Mapped[str | None] = mapped_column(Text, comment="The sweep file's text, as submitted; NULL: imported.")
+    source_sha256: Mapped[str | None] = mapped_column(String(64), comment="SHA-256 of `source`.")
     overrides: Mapped[list[str]] = mapped_column(JSON, comment="`--set` arguments of the last submission.")
     caveats: Mapped[list[str]] = mapped_column(JSON, comment="Sentences shown beside every fit of this sweep.")
-    fit_settings: Mapped[dict[str, Any] | None] = mapped_column(JSON, comment="`fit` in the sweep file.")
+    fit_settings: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), comment="`fit` in the sweep file; NULL: none."
+    )
     created_at: Mapped[datetime] = mapped_column(default=database_now(), comment="First submission, UTC.")
     submitted_at: Mapped[datetime] = mapped_column(default=database_now(), comment="Last submission, UTC.")
     drain_requested_at: Mapped[datetime | None] = mapped_column(
@@ -40,22 +42,40 @@ class Trial(Base):
     __table_args__ = (
         UniqueConstraint("science_hash"),
         one_of("state", TrialState),
+        one_of("origin", Origin),
+        # What another program recorded may lack anything; what ran here is known.
+        CheckConstraint(
+            "origin <> 'native' OR (data IS NOT NULL AND algorithm IS NOT NULL AND seed IS NOT NULL "
+            "AND group_size IS NOT NULL AND prompts_per_step IS NOT NULL AND updates_per_step IS NOT NULL "
+            "AND learning_rate IS NOT NULL AND kl_coefficient IS NOT NULL)",
+            name="native_is_complete",
+        ),
+        CheckConstraint("group_size > 0 AND prompts_per_step > 0 AND updates_per_step > 0", name="counts_positive"),
+        CheckConstraint("tau > 0", name="tau_positive"),
+        CheckConstraint("attempts >= 0 AND reached_step >= 0", name="progress_not_negative"),
         Index(None, "state"),
-        {"comment": "One trajectory: a grid point that is run once, whichever sweeps ask for it."},
+        {
+            "comment": "One trajectory: a grid point that is run once, whichever sweeps ask for it. The columns from "
+            "`attempts` to `last_score` repeat what the views say of its live lineage, so that thousands of trials "
+            "are listed at once; the store keeps them in the same transaction."
+        },
     )
 
     id: Mapped[int] = mapped_column(Identifier, primary_key=True, comment="Number of the trial.")
     science_hash: Mapped[str] = mapped_column(String(80), comment="Identity: hash of what changes the numbers.")
+    origin: Mapped[str] = mapped_column(
+        String(16), default=Origin.NATIVE, server_default=Origin.NATIVE, comment="native, or the format it came in."
+    )
     state: Mapped[str] = mapped_column(String(16), default=TrialState.PLANNED, comment="Where the trial stands.")
     model: Mapped[str] = mapped_column(String(200), comment="Name of the model it starts from.")
-    data: Mapped[str] = mapped_column(String(200), comment="Name of its data.")
-    algorithm: Mapped[str] = mapped_column(String(40), comment="Name of its algorithm.")
-    seed: Mapped[int] = mapped_column(comment="Seed of base weights (when made here), sampling and training.")
-    group_size: Mapped[int] = mapped_column(comment="Completions per prompt, G.")
-    prompts_per_step: Mapped[int] = mapped_column(comment="Prompts of one step (one rollout block).")
-    updates_per_step: Mapped[int] = mapped_column(comment="Optimizer updates of one step.")
-    learning_rate: Mapped[float] = mapped_column(comment="Learning rate after warm-up.")
-    kl_coefficient: Mapped[float] = mapped_column(comment="Weight of the KL term.")
+    data: Mapped[str | None] = mapped_column(String(200), comment="Name of its data.")
+    algorithm: Mapped[str | None] = mapped_column(String(40), comment="Name of its algorithm.")
+    seed: Mapped[int | None] = mapped_column(comment="Seed of base weights (when made here), sampling and training.")
+    group_size: Mapped[int | None] = mapped_column(comment="Completions per prompt, G.")
+    prompts_per_step: Mapped[int | None] = mapped_column(comment="Prompts of one step (one rollout block).")
+    updates_per_step: Mapped[int | None] = mapped_column(comment="Optimizer updates of one step.")
+    learning_rate: Mapped[float | None] = mapped_column(comment="Learning rate after warm-up.")
+    kl_coefficient: Mapped[float | None] = mapped_column(comment="Weight of the KL term.")
     tau: Mapped[float | None] = mapped_column(comment="How often each unique prompt is used; NULL: no fixed reuse.")
     science: Mapped[dict[str, Any]] = mapped_column(JSON, comment="The canonical configuration that was hashed.")
     model_id: Mapped[int | None] = mapped_column(
@@ -64,6 +84,18 @@ class Trial(Base):
     data_set_id: Mapped[int | None] = mapped_column(
         ForeignKey("data_set.id"), comment="The problems it used; NULL until prepared."
     )
+    attempts: Mapped[int] = mapped_column(
+        default=0, server_default="0", comment="Attempts so far; the newest's number."
+    )
+    reached_step: Mapped[int] = mapped_column(default=0, server_default="0", comment="Last live step; 0: none yet.")
+    reached_samples: Mapped[int | None] = mapped_column(comment="Prompts seen up to that step: D.")
+    reached_tokens: Mapped[int | None] = mapped_column(comment="Tokens up to that step.")
+    reached_flops: Mapped[float | None] = mapped_column(comment="Model FLOPs up to that step: C.")
+    reached_seconds: Mapped[float | None] = mapped_column(comment="Seconds of training up to that step.")
+    headline_benchmark: Mapped[str | None] = mapped_column(String(80), comment="Benchmark of its first evaluation.")
+    headline_protocol: Mapped[str | None] = mapped_column(String(80), comment="Protocol of its first evaluation.")
+    first_score: Mapped[float | None] = mapped_column(comment="Its first live score on that benchmark.")
+    last_score: Mapped[float | None] = mapped_column(comment="Its last live score on that benchmark.")
     created_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was first planned, UTC.")
     finished_at: Mapped[datetime | None] = mapped_column(comment="When it reached a final state, UTC.")
 
@@ -76,6 +108,10 @@ class SweepTrial(Base):
     trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), primary_key=True, index=True, comment="The trial.")
     position: Mapped[int] = mapped_column(comment="Place in the sweep's expansion, from 0.")
     axes: Mapped[dict[str, Any]] = mapped_column(JSON, comment="The value of each axis.")
-    spec: Mapped[dict[str, Any]] = mapped_column(JSON, comment="The resolved trial specification of this sweep.")
-    budget_unit: Mapped[str] = mapped_column(String(16), comment="Unit of the milestones.")
-    budget_last: Mapped[float] = mapped_column(comment="Last milestone: the trial is done when it is reached.")
+    spec: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), comment="The resolved trial specification of this sweep; NULL: imported."
+    )
+    budget_unit: Mapped[str | None] = mapped_column(String(16), comment="Unit of the milestones; NULL: imported.")
+    budget_last: Mapped[float | None] = mapped_column(
+        comment="Last milestone: the trial is done when it is reached; NULL: imported."
+    )

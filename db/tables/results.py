@@ -1,10 +1,13 @@
-"""What came out: one row per step, evaluation and checkpoint, keyed by trial, attempt and step."""
+"""What came out: one row per step, evaluation, problem and checkpoint, keyed by trial, attempt and step.
+
+Columns that a trial run here always fills may be NULL in imported runs, whose logs may not say.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base, Identifier
@@ -19,6 +22,11 @@ class Step(Base):
     __tablename__ = "step"
     __table_args__ = (
         _attempt_key(),
+        CheckConstraint("step >= 1", name="step_from_one"),
+        CheckConstraint(
+            "cumulative_samples >= 0 AND cumulative_tokens >= 0 AND cumulative_flops >= 0 AND cumulative_seconds >= 0",
+            name="cumulative_not_negative",
+        ),
         {
             "comment": "One rollout block: its prompts, completions, updates and cost. `cumulative_` columns count the "
             "whole trajectory up to and including this step, whichever attempts computed it."
@@ -30,26 +38,28 @@ class Step(Base):
     step: Mapped[int] = mapped_column(primary_key=True, comment="Number of the step, from 1.")
     recorded_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was recorded, UTC.")
 
-    samples: Mapped[int] = mapped_column(comment="Prompts of the step.")
-    prompt_tokens: Mapped[int] = mapped_column(comment="Prompt tokens, once per completion.")
-    completion_tokens: Mapped[int] = mapped_column(comment="Completion tokens.")
-    cumulative_samples: Mapped[int] = mapped_column(comment="Prompts seen so far: D.")
-    cumulative_tokens: Mapped[int] = mapped_column(comment="Prompt and completion tokens so far.")
-    cumulative_flops: Mapped[float] = mapped_column(comment="Model FLOPs of generation and training so far: C.")
+    samples: Mapped[int | None] = mapped_column(comment="Prompts of the step.")
+    prompt_tokens: Mapped[int | None] = mapped_column(comment="Prompt tokens, once per completion.")
+    completion_tokens: Mapped[int | None] = mapped_column(comment="Completion tokens.")
+    cumulative_samples: Mapped[int | None] = mapped_column(comment="Prompts seen so far: D.")
+    cumulative_tokens: Mapped[int | None] = mapped_column(comment="Prompt and completion tokens so far.")
+    cumulative_flops: Mapped[float | None] = mapped_column(comment="Model FLOPs of generation and training so far: C.")
     cumulative_paper_flops: Mapped[float | None] = mapped_column(
         comment="6 x nominal parameters x tokens so far, as arXiv 2509.25300 counts; NULL: no nominal size."
     )
-    cumulative_seconds: Mapped[float] = mapped_column(comment="Seconds of training so far, evaluation not counted.")
+    cumulative_seconds: Mapped[float | None] = mapped_column(
+        comment="Seconds of training so far, evaluation not counted."
+    )
 
-    generation_flops: Mapped[float] = mapped_column(comment="Model FLOPs of generation.")
-    old_logprob_flops: Mapped[float] = mapped_column(comment="Model FLOPs of the sampling policy's log-probs.")
-    reference_flops: Mapped[float] = mapped_column(comment="Model FLOPs of the reference's log-probs.")
-    train_flops: Mapped[float] = mapped_column(comment="Model FLOPs of forward and backward passes.")
-    flops_version: Mapped[int] = mapped_column(comment="Version of the FLOP formulas.")
-    step_seconds: Mapped[float] = mapped_column(comment="Seconds of the whole step.")
-    generation_seconds: Mapped[float] = mapped_column(comment="Seconds of generation.")
-    logprob_seconds: Mapped[float] = mapped_column(comment="Seconds of old and reference log-probs.")
-    reward_seconds: Mapped[float] = mapped_column(comment="Seconds of verification.")
+    generation_flops: Mapped[float | None] = mapped_column(comment="Model FLOPs of generation.")
+    old_logprob_flops: Mapped[float | None] = mapped_column(comment="Model FLOPs of the sampling policy's log-probs.")
+    reference_flops: Mapped[float | None] = mapped_column(comment="Model FLOPs of the reference's log-probs.")
+    train_flops: Mapped[float | None] = mapped_column(comment="Model FLOPs of forward and backward passes.")
+    flops_version: Mapped[int | None] = mapped_column(comment="Version of the FLOP formulas.")
+    step_seconds: Mapped[float | None] = mapped_column(comment="Seconds of the whole step.")
+    generation_seconds: Mapped[float | None] = mapped_column(comment="Seconds of generation.")
+    logprob_seconds: Mapped[float | None] = mapped_column(comment="Seconds of old and reference log-probs.")
+    reward_seconds: Mapped[float | None] = mapped_column(comment="Seconds of verification.")
 
     loss: Mapped[float | None] = mapped_column(comment="Policy loss, mean over the step's updates.")
     reward: Mapped[float | None] = mapped_column(comment="Mean training reward.")
@@ -66,6 +76,7 @@ class Step(Base):
     sampling_logprob_difference: Mapped[float | None] = mapped_column(
         comment="Mean absolute difference between the engine's log-probs and the policy's; NULL: no engine."
     )
+    update_seconds: Mapped[float | None] = mapped_column(comment="Seconds of forward, backward and optimizer.")
 
 
 class Evaluation(Base):
@@ -73,6 +84,12 @@ class Evaluation(Base):
     __table_args__ = (
         _attempt_key(),
         UniqueConstraint("trial_id", "attempt", "step", "benchmark", "protocol"),
+        CheckConstraint("step >= 0", name="step_from_zero"),
+        CheckConstraint("score >= 0 AND score <= 1", name="score_is_a_share"),
+        CheckConstraint("problems > 0 AND samples_per_problem > 0", name="counts_positive"),
+        CheckConstraint(
+            "successes >= 0 AND successes <= problems * samples_per_problem", name="successes_within_samples"
+        ),
         {"comment": "One benchmark at one step. Test loss is 1 - score."},
     )
 
@@ -83,13 +100,34 @@ class Evaluation(Base):
     recorded_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was recorded, UTC.")
     benchmark: Mapped[str] = mapped_column(String(80), comment="The problems.")
     protocol: Mapped[str] = mapped_column(String(80), comment="How they were put and scored; never mixed in a fit.")
-    problems: Mapped[int] = mapped_column(comment="Number of problems.")
+    problems: Mapped[int | None] = mapped_column(comment="Number of problems.")
     samples_per_problem: Mapped[int | None] = mapped_column(comment="Completions a problem; NULL: exact probability.")
     successes: Mapped[int | None] = mapped_column(comment="Right completions in all; NULL: exact probability.")
     score: Mapped[float] = mapped_column(comment="Pass@1.")
     standard_error: Mapped[float | None] = mapped_column(comment="Standard error of the score over problems.")
-    evaluation_flops: Mapped[float] = mapped_column(comment="Model FLOPs it cost.")
-    seconds: Mapped[float] = mapped_column(comment="Seconds it took.")
+    evaluation_flops: Mapped[float | None] = mapped_column(comment="Model FLOPs it cost.")
+    seconds: Mapped[float | None] = mapped_column(comment="Seconds it took.")
+    data_set_id: Mapped[int | None] = mapped_column(
+        ForeignKey("data_set.id"), comment="The problems, where they are known one by one."
+    )
+
+
+class EvaluationItem(Base):
+    __tablename__ = "evaluation_item"
+    __table_args__ = (
+        CheckConstraint("successes IS NOT NULL OR probability IS NOT NULL", name="has_a_result"),
+        CheckConstraint("probability >= 0 AND probability <= 1", name="probability_is_a_share"),
+        {"comment": "One problem of an evaluation.", "sqlite_with_rowid": False},
+    )
+
+    evaluation_id: Mapped[int] = mapped_column(
+        ForeignKey("evaluation.id"), primary_key=True, autoincrement=False, comment="The evaluation."
+    )
+    problem_id: Mapped[int] = mapped_column(
+        ForeignKey("problem.id"), primary_key=True, autoincrement=False, comment="The problem."
+    )
+    successes: Mapped[int | None] = mapped_column(comment="Right completions; NULL: exact probability.")
+    probability: Mapped[float | None] = mapped_column(comment="Probability of a right completion; NULL: sampled.")
 
 
 class Checkpoint(Base):

@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import URL, Engine, func, select, text, update
 
-from db.database import begin_write, open_database, resolve_url
+from db.database import begin_write, open_database
 from db.errors import SpecError, StaleAttemptError
 from db.reader import Reader
-from db.records import (
-    CheckpointRecord,
-    EvaluationRecord,
-    FitRecords,
-    ModelRecord,
-    PlannedTrial,
-    Process,
-    StepRecord,
-    SweepRecord,
-)
+from db.records import CheckpointRecord, FitRecords, ModelRecord
 from db.states import AttemptState, Directive, TrialState
 from db.store import AttemptStore, FitStore, PlanStore, claim
+from db.store.leases import GRACE_SECONDS
 from db.tables import Attempt, Step
 from db.types import database_now
-
-HERE = Process(host="node-1", pid=4711, process_started_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-SWEEP = SweepRecord("s", "Why?", "name: s", "0" * 64, [], ["Mind the gap."], None)
-
-
-def planned(number: int) -> PlannedTrial:
-    return PlannedTrial(
-        science_hash=f"v1:{number}", science={"seed": number}, model="m", data="d", algorithm="grpo", seed=number,
-        group_size=8, prompts_per_step=64, updates_per_step=1, learning_rate=1e-6, kl_coefficient=0.0, tau=None,
-        axes={"seed": number}, spec={"seed": number}, budget_unit="steps", budget_last=10.0,
-    )  # fmt: skip
-
-
-def step(number: int, **changes: object) -> StepRecord:
-    record = StepRecord(
-        step=number, samples=64, prompt_tokens=4608, completion_tokens=2048, cumulative_samples=64 * number,
-        cumulative_tokens=6656 * number, cumulative_flops=1e19 * number, cumulative_paper_flops=None,
-        cumulative_seconds=0.5 * number, generation_flops=1e18, old_logprob_flops=0.0, reference_flops=0.0,
-        train_flops=9e18, flops_version=1, step_seconds=0.5, generation_seconds=0.2, logprob_seconds=0.0,
-        reward_seconds=0.1, loss=0.1, reward=0.3, reward_std=0.4, zero_variance_share=0.0, kl=None, entropy=0.5,
-        clipped_share=0.0, gradient_norm=1.0, learning_rate=1e-6, mean_completion_tokens=4.0,
-        max_completion_tokens=4.0, truncated_share=0.0, sampling_logprob_difference=None,
-    )  # fmt: skip
-    return replace(record, **changes)  # type: ignore[arg-type]
-
-
-def evaluation(at: int, score: float) -> EvaluationRecord:
-    return EvaluationRecord(at, "heldout", "exact", 600, None, None, score, 0.01, 1e9, 0.1)
+from tests.records import HERE, SWEEP, evaluation, planned, step
 
 
 @pytest.fixture
@@ -86,7 +50,20 @@ def test_a_write_by_a_dead_attempt_is_refused_and_changes_nothing(database: Engi
         assert connection.scalar(select(func.count()).select_from(Step)) == 1
 
 
+def wait_out_grace(database: Engine) -> None:
+    """A PostgreSQL server that has only just started takes no lease for run out."""
+    while database.dialect.name == "postgresql":
+        with database.connect() as connection:
+            uptime = connection.scalar(
+                text("SELECT EXTRACT(EPOCH FROM clock_timestamp() - pg_postmaster_start_time())")
+            )
+        if float(uptime) > GRACE_SECONDS:
+            return
+        time.sleep(0.2)
+
+
 def test_an_expired_lease_lets_another_take_over(database: Engine, attempt: AttemptStore) -> None:
+    wait_out_grace(database)
     with begin_write(database) as connection:
         connection.execute(update(Attempt).values(lease_expires_at=database_now(-1)))
     living = claim(database, trial_id=attempt.trial_id, sweep_id=attempt.sweep_id, process=HERE)
@@ -174,8 +151,8 @@ def test_moments_are_the_databases_and_in_utc(database: Engine, attempt: Attempt
     assert 0 < (row["lease_expires_at"] - now).total_seconds() <= 60
 
 
-def _claim_in_process(path: str, trial_id: int, sweep_id: int, results: multiprocessing.Queue[bool]) -> None:
-    engine = open_database(resolve_url(path), create=False)
+def _claim_in_process(url: URL, trial_id: int, sweep_id: int, results: multiprocessing.Queue[bool]) -> None:
+    engine = open_database(url, create=False)
     try:
         claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=HERE)
         results.put(True)
@@ -183,11 +160,11 @@ def _claim_in_process(path: str, trial_id: int, sweep_id: int, results: multipro
         results.put(False)
 
 
-def test_of_many_processes_that_race_for_a_trial_one_wins(tmp_path: Path, database: Engine) -> None:
+def test_of_many_processes_that_race_for_a_trial_one_wins(database: Engine) -> None:
     registration = PlanStore(database).register(SWEEP, [planned(1)])
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[bool] = context.Queue()
-    arguments = (str(tmp_path / "rlsweep.db"), registration.trial_ids[0], registration.sweep_id, results)
+    arguments = (database.url, registration.trial_ids[0], registration.sweep_id, results)
     racers = [context.Process(target=_claim_in_process, args=arguments) for _ in range(8)]
     for racer in racers:
         racer.start()
@@ -198,7 +175,7 @@ def test_of_many_processes_that_race_for_a_trial_one_wins(tmp_path: Path, databa
 
 
 def test_a_trial_does_not_go_on_with_other_weights(database: Engine, attempt: AttemptStore) -> None:
-    model = ModelRecord("m", "org/m", "main", "a" * 64, 10, 12, None, None, None, None)
+    model = ModelRecord("m", 10, 12, source="org/m", revision="main", weights_sha256="a" * 64)
     attempt.record_model(model)
     attempt.record_model(model)
     with pytest.raises(SpecError, match="are not those that trial 1 was started from"):

@@ -1,0 +1,72 @@
+"""What the database says about a query that it refuses, and what to do about it.
+
+The words are the database's own; a sentence is added where it knows less than the catalogue does.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from db.catalog import suggest_columns, suggest_relations
+from db.errors import DatabaseError, RlsweepError, SpecError
+
+READING_ONLY = "The connection only reads: one SELECT, WITH ... SELECT or VALUES. The database refuses everything else."
+
+_SQLITE_FAILURES = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PROTOCOL,
+}  # fmt: skip
+_POSTGRESQL_FAILURES = ("08", "53", "57", "58", "F0", "XX")  # classes of SQLSTATE that are not about the query
+_REFUSALS = re.compile(
+    r"not authorized|readonly database|read-only transaction|one statement at a time|multiple commands"
+    r"|read-write mode|data-modifying|not allowed here|not allowed in a non-volatile|invalid transaction termination"
+)
+_NO_RELATION = re.compile(r'no such table: (?P<lite>\S+)|relation "(?P<server>[^"]+)" does not exist')
+_NO_COLUMN = re.compile(r'no such column: (?P<lite>\S+)|column "?(?P<server>[^"\s]+)"? does not exist')
+_NEAR = re.compile(r'near "(?P<token>[^"]+)"')
+
+
+def query_error(query: str, error: StatementError) -> RlsweepError:
+    """The error to raise for one that came from running `query`: SpecError if the query is at fault."""
+    message = _message(query, error)
+    if isinstance(error, DBAPIError) and not _is_about_the_query(error.orig):
+        return DatabaseError(f"The database could not run the query: {message}")
+    return SpecError(" ".join(filter(None, (f"The database refuses the query: {message}", _advice(query, message)))))
+
+
+def was_stopped(error: DBAPIError) -> bool:
+    """Whether the database gave the query up because it was told to."""
+    stopped_by_sqlite = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+    return stopped_by_sqlite or getattr(error.orig, "sqlstate", None) == "57014"
+
+
+def _is_about_the_query(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in _SQLITE_FAILURES
+    state = getattr(error, "sqlstate", None)  # None: the connection broke
+    return state is not None and not state.startswith(_POSTGRESQL_FAILURES)
+
+
+def _message(query: str, error: StatementError) -> str:
+    """The database's message. PostgreSQL shows the line; its numbers count one line that was put before the query."""
+    message = str(error.orig).strip()
+    if "\n" in message:
+        return re.sub(r"^LINE (\d+):", lambda found: f"LINE {int(found[1]) - 1}:", message, flags=re.MULTILINE) + "\n"
+    near = _NEAR.search(message)
+    if near and query.count(near["token"]) == 1:
+        before = query[: query.index(near["token"])]
+        message += f" (line {before.count(chr(10)) + 1}, column {len(before.rpartition(chr(10))[2]) + 1})"
+    return message + "."
+
+
+def _advice(query: str, message: str) -> str:
+    if found := _NO_RELATION.search(message):
+        return suggest_relations(found["lite"] or found["server"])
+    if found := _NO_COLUMN.search(message):
+        return suggest_columns(found["lite"] or found["server"])
+    near = _NEAR.search(message)
+    begins_wrong = near is not None and query.split()[:1] == [near["token"]]
+    return READING_ONLY if begins_wrong or _REFUSALS.search(message) else ""

@@ -1,0 +1,87 @@
+"""Who may run a trial: claiming it, staying its living attempt, and losing it.
+
+An attempt's number is its fencing token: a claim gives the next one, and whatever a lower one still writes is
+refused. Between two claims stands a lease on the database's clock, which the living attempt keeps renewing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, insert, select, update
+
+from db.errors import StaleAttemptError
+from db.records import Process
+from db.states import AttemptState, Directive, TrialState
+from db.tables import Attempt, Sweep, Trial
+from db.types import database_now, leases_end_before
+
+# Long enough for a busy machine to miss a renewal or two, short enough for a dead host's trial to be taken over.
+LEASE_SECONDS = 60.0
+# Enough for every trial that has waited for a server to come back to find it.
+GRACE_SECONDS = 15.0
+
+
+def has_run_out() -> ColumnElement[bool]:
+    """Whether an attempt's lease has ended."""
+    return Attempt.lease_expires_at < leases_end_before(GRACE_SECONDS)
+
+
+def may_be_alive() -> ColumnElement[bool]:
+    """Whether an attempt may still be running somewhere."""
+    return and_(Attempt.state == AttemptState.RUNNING, ~has_run_out())
+
+
+def new_attempt(connection: Connection, *, trial_id: int, sweep_id: int, process: Process) -> int:
+    """Number of a new attempt at a trial. StaleAttemptError when another one holds it."""
+    _refuse_held(connection, trial_id)
+    # Locks the trial's row on PostgreSQL; on SQLite the write transaction has the whole database. Looked at once more
+    # then: of two that saw the trial free, the second now sees the first.
+    locked = select(Trial.attempts).where(Trial.id == trial_id).with_for_update()
+    number = 1 + connection.execute(locked).scalar_one()
+    _refuse_held(connection, trial_id)
+    connection.execute(
+        update(Attempt)
+        .where(Attempt.trial_id == trial_id, Attempt.state == AttemptState.RUNNING)
+        .values(state=AttemptState.LOST, ended_at=database_now(), message="Its lease ran out.")
+    )
+    connection.execute(
+        insert(Attempt).values(
+            trial_id=trial_id,
+            number=number,
+            sweep_id=sweep_id,
+            lease_expires_at=database_now(LEASE_SECONDS),
+            **asdict(process),
+        )
+    )
+    connection.execute(update(Trial).where(Trial.id == trial_id).values(state=TrialState.RUNNING, attempts=number))
+    return number
+
+
+def renew_lease(connection: Connection, *, trial_id: int, number: int, sweep_id: int) -> Directive:
+    """Fence and renewal in one statement: it changes a row only if this attempt is the living one.
+
+    Raises StaleAttemptError otherwise; returns what the trial is asked to do.
+    """
+    renewed = connection.execute(
+        update(Attempt)
+        .where(Attempt.trial_id == trial_id, Attempt.number == number, Attempt.state == AttemptState.RUNNING)
+        .values(lease_expires_at=database_now(LEASE_SECONDS))
+    )
+    if renewed.rowcount != 1:
+        raise StaleAttemptError(
+            f"Attempt {number} of trial {trial_id} was ended or replaced; what it writes is refused."
+        )
+    drain = select(exists().where(Sweep.id == sweep_id, Sweep.drain_requested_at.is_not(None)))
+    return Directive.DRAIN if connection.scalar(drain) else Directive.CONTINUE
+
+
+def _refuse_held(connection: Connection, trial_id: int) -> None:
+    holder = connection.execute(
+        select(Attempt.number, Attempt.host, Attempt.pid).where(Attempt.trial_id == trial_id, may_be_alive())
+    ).first()
+    if holder is not None:
+        raise StaleAttemptError(
+            f"Trial {trial_id} is held by its attempt {holder.number} "
+            f"(process {holder.pid} on {holder.host}); it is not run twice."
+        )

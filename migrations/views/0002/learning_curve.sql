@@ -1,0 +1,20 @@
+-- Before the first step nothing has been consumed, so zeros there are measured, not missing.
+-- Joined to `step` by its key and not to `live_step`: SQLite would build the whole of a joined view for a LEFT JOIN.
+CREATE VIEW learning_curve AS
+SELECT
+    e.id AS evaluation_id, e.trial_id, e.attempt, e.step,
+    t.model, m.family, m.variant, m.num_params, m.total_params, m.nominal_params,
+    t.data, t.algorithm, t.seed, t.group_size, t.tau, t.learning_rate, t.origin, t.state AS trial_state,
+    CASE WHEN e.step = 0 THEN 0 ELSE s.cumulative_samples END AS samples,
+    CASE WHEN e.step = 0 THEN 0 ELSE s.cumulative_tokens END AS tokens,
+    CASE WHEN e.step = 0 THEN 0.0 ELSE s.cumulative_flops END AS flops,
+    CASE WHEN e.step = 0 AND m.nominal_params IS NOT NULL THEN 0.0 ELSE s.cumulative_paper_flops END AS paper_flops,
+    CASE WHEN e.step = 0 THEN 0.0 ELSE s.cumulative_seconds END AS train_seconds,
+    e.benchmark, e.protocol, e.problems, e.samples_per_problem, e.successes,
+    e.score, 1.0 - e.score AS test_loss, e.standard_error
+FROM evaluation e
+JOIN attempt a ON a.trial_id = e.trial_id AND a.number = e.attempt
+JOIN trial t ON t.id = e.trial_id
+LEFT JOIN model m ON m.id = t.model_id
+LEFT JOIN step s ON s.trial_id = e.trial_id AND s.attempt = e.attempt AND s.step = e.step
+WHERE a.live_through_step IS NULL OR e.step <= a.live_through_step

@@ -120,6 +120,7 @@ class Estimate:
         form, theta = self.form, self.theta
         bound = form.at_bound(theta, self.design.sizes)
         unit_vectors = np.eye(len(theta))
+        draws = None if self.theta_draws is None else form.reported(self.theta_draws).astype("<f8")
         return tuple(
             Parameter(
                 name=name,
@@ -127,6 +128,7 @@ class Estimate:
                 unit=unit,
                 interval=self.combination(unit_vectors[index], log=form.log_scale[index]),
                 at_bound=bound,
+                draws=None if draws is None else draws[:, index].tobytes(),
             )
             for index, (name, unit, value) in enumerate(
                 zip(form.parameters, form.units, form.reported(theta), strict=True)

@@ -124,6 +124,7 @@ def _parameter(parameter: Parameter) -> Record:
         unit=parameter.unit,
         interval=parameter.interval,
         at_bound=parameter.at_bound,
+        draws=parameter.draws,
     )
 
 
@@ -136,11 +137,12 @@ def _row(
     unit: str = "",
     interval: Interval | None = None,
     at_bound: bool = False,
+    draws: bytes | None = None,
 ) -> Record:
     return {
         "name": name, "num_params": size, "estimate": value, "standard_error": standard_error, "unit": unit,
         "at_bound": at_bound, "low": interval.low if interval else None, "high": interval.high if interval else None,
-        "interval_method": interval.method if interval else None,
+        "interval_method": interval.method if interval else None, "draws": draws,
     }  # fmt: skip
 
 
@@ -161,4 +163,4 @@ def _canonical(records: FitRecords) -> str:
     del content["fit"]["sweep_id"]
     for point in content["points"]:
         del point["evaluation_id"]
-    return json.dumps(content, sort_keys=True)
+    return json.dumps(content, sort_keys=True, default=bytes.hex)

@@ -70,13 +70,17 @@ class SizeFit:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One number of the law. `at_bound`: the search stopped at the edge of its box."""
+    """One number of the law. `at_bound`: the search stopped at the edge of its box.
+
+    `draws`: its bootstrap draws, in order, as 8-byte little-endian floats; None without a bootstrap.
+    """
 
     name: str
     value: float
     unit: str
     interval: Interval | None
     at_bound: bool = False
+    draws: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, exists, insert, select, update
 
 from db.database import begin_write
+from db.errors import SpecError
 from db.locks import hold
 from db.records import PlannedTrial, Process, SweepRecord
 from db.states import FINAL_TRIAL_STATES, AttemptState, TrialState
@@ -150,11 +151,13 @@ class PlanStore:
 
 def _upsert_sweep(connection: Connection, sweep: SweepRecord) -> int:
     values = asdict(sweep) | {"submitted_at": database_now()}
-    known = connection.scalar(select(Sweep.id).where(Sweep.name == sweep.name))
+    known = connection.execute(select(Sweep.id, Sweep.source).where(Sweep.name == sweep.name)).first()
     if known is None:
         return int(connection.execute(insert(Sweep).values(values).returning(Sweep.id)).scalar_one())
-    connection.execute(update(Sweep).where(Sweep.id == known).values(values))
-    return int(known)
+    if known.source is None:
+        raise SpecError(f"The name {sweep.name!r} is taken by imported runs in this database; give the sweep another.")
+    connection.execute(update(Sweep).where(Sweep.id == known.id).values(values))
+    return int(known.id)
 
 
 def _insert_missing_trials(connection: Connection, trials: Sequence[PlannedTrial]) -> dict[str, int]:

@@ -54,8 +54,10 @@ def render_fit(fit: InterModelFit, *, caveats: Sequence[str], console: Console) 
 
 
 def fit_as_json(fit: InterModelFit, caveats: Sequence[str]) -> dict[str, Any]:
-    """The fit as what `json.dumps` takes; points are counted by role, not listed."""
+    """The fit as what `json.dumps` takes; points are counted by role, draws left in the database."""
     content = asdict(fit)
+    for parameter in content["law"]["parameters"] if content["law"] else ():
+        del parameter["draws"]
     roles = [point["role"] for point in content.pop("points")]
     content["evaluations_by_role"] = {role: roles.count(role) for role in sorted(set(roles))}
     for forecast, plain in zip(fit.forecasts, content["forecasts"], strict=True):

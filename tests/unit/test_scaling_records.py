@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+
 from scaling.inter_model import fit_inter_model
 from scaling.observations import from_rows
 from scaling.records import same_fit, spec_of, to_records
@@ -18,7 +20,7 @@ def test_records_hold_plain_python_values_only() -> None:
 
     tables = [records.parameters, records.points, records.holdouts, records.forms, records.checks]
     for row in [row for rows in tables for row in rows]:
-        assert {type(value) for value in row.values()} <= {int, float, str, bool, type(None)}
+        assert {type(value) for value in row.values()} <= {int, float, str, bool, bytes, type(None)}
     assert json.loads(json.dumps(records.fit)) == records.fit
 
 
@@ -36,6 +38,15 @@ def test_parameters_are_keyed_by_name_and_size() -> None:
 
     assert len(keys) == len(set(keys))
     assert {("K_max", 0), ("N_0", 0), ("kappa", 0), ("k", 1_000), ("E", 64_000)} <= set(keys)
+
+
+def test_the_draws_of_a_parameter_lie_around_its_estimate() -> None:
+    rows = to_records(fit_inter_model(from_rows(ROWS), draws=200)).parameters
+    (k_max,) = [row for row in rows if row["name"] == "K_max"]
+    draws = np.frombuffer(k_max["draws"], dtype="<f8")
+
+    assert draws.shape == (200,)
+    assert k_max["low"] <= np.quantile(draws, 0.25) < k_max["estimate"] < np.quantile(draws, 0.75) <= k_max["high"]
 
 
 def test_the_spec_and_the_rows_are_enough_to_fit_again() -> None:

@@ -13,11 +13,11 @@ from db.states import TrialState
 from db.store import PlanStore, Registration
 from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.identity import science, science_hash
-from orchestrator.sweepfile.language import LoadedSweep
+from orchestrator.sweepfile.loading import LoadedSweep
 from workers.provenance import is_dead
 
 
-def register(engine: Engine, loaded: LoadedSweep, trials: Sequence[ExpandedTrial]) -> Registration:
+def register(engine: Engine, loaded: LoadedSweep) -> Registration:
     """Record the sweep and its trials, in one transaction."""
     sweep = loaded.sweep
     record = SweepRecord(
@@ -29,7 +29,7 @@ def register(engine: Engine, loaded: LoadedSweep, trials: Sequence[ExpandedTrial
         caveats=list(sweep.caveats),
         fit_settings=None if sweep.fit is None else sweep.fit.model_dump(by_alias=True),
     )
-    return PlanStore(engine).register(record, [_planned(trial) for trial in trials])
+    return PlanStore(engine).register(record, [_planned(trial) for trial in loaded.trials])
 
 
 def all_succeeded(engine: Engine, trials: Sequence[ExpandedTrial]) -> bool:

@@ -49,12 +49,11 @@ def command(
     from orchestrator.artifacts import Artifacts
     from orchestrator.machine import check_machine
     from orchestrator.registration import all_succeeded, register, remaining
-    from orchestrator.sweepfile.expand import expand
-    from orchestrator.sweepfile.language import load_sweep
+    from orchestrator.sweepfile.loading import load_sweep
 
     console = Console()
     loaded = load_sweep(file, overrides or ())
-    trials = expand(loaded)
+    trials = loaded.trials
     url = resolve_url(database)
 
     # What can be refused is refused before anything is written.
@@ -65,7 +64,7 @@ def command(
     artifacts.make()
     with artifacts.sole_driver(loaded.sweep.name):
         engine = open_database(url)
-        registration = register(engine, loaded, trials)
+        registration = register(engine, loaded)
         reader = Reader(engine)
         sweep = reader.sweep(loaded.sweep.name)
         left = remaining(engine, sweep.id)

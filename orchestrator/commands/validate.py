@@ -11,10 +11,13 @@ NAME = "validate"
 
 def command(file: SweepFileArgument, overrides: SetOption = None) -> None:
     """Check a sweep file and say what it would run."""
-    from orchestrator.sweepfile.expand import expand
-    from orchestrator.sweepfile.language import load_sweep
+    from orchestrator.sweepfile.loading import load_sweep
 
     loaded = load_sweep(file, overrides or ())
-    trials = expand(loaded)
-    axes = ", ".join(f"{len(values)} x {name}" for name, values in loaded.sweep.axes.grid.items())
-    typer.echo(f"{file} is valid: sweep {loaded.sweep.name!r}, {len(trials)} trials ({axes or 'no axes'}).")
+    values: dict[str, set[str]] = {}
+    for trial in loaded.trials:
+        for name, value in trial.axes.items():
+            values.setdefault(name, set()).add(repr(value))
+    axes = ", ".join(f"{len(found)} x {name}" for name, found in values.items())
+    count = f"{len(loaded.trials)} trial{'s' * (len(loaded.trials) != 1)}"
+    typer.echo(f"{file} is valid: sweep {loaded.sweep.name!r}, {count} ({axes or 'no axes'}).")

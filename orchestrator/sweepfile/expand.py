@@ -1,22 +1,21 @@
-"""From a sweep file to its trials: every combination of the axes' values, in a fixed order.
-
-The order is that of nested loops, the first axis outermost; it depends on the file's text alone.
-"""
+"""From combinations of axis values to trials: `base` with the values put in, checked and resolved."""
 
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as Folder
 from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.sweepfile.grid import Combination
 from orchestrator.sweepfile.identity import science_hash
-from orchestrator.sweepfile.language import LoadedSweep, ModelEntry, Point, SweepFile, nearest, to_problem
-from orchestrator.sweepfile.problems import InvalidSweep, Path, SpecProblem, dotted
+from orchestrator.sweepfile.language import Axes, ModelEntry, Point, SweepFile
+from orchestrator.sweepfile.problems import Path, SpecProblem, dotted
+from orchestrator.sweepfile.wording import nearest, to_problem
+from orchestrator.sweepfile.yaml_source import YamlSource
 from workers.spec import Algorithm, Execution, Model, Sampling, TrialSpec
 
 
@@ -28,41 +27,45 @@ class ExpandedTrial:
     spec: TrialSpec
 
 
-def expand(loaded: LoadedSweep) -> list[ExpandedTrial]:
-    """All trials of a sweep. Raises InvalidSweep with every problem of every grid point, each once."""
-    unknown = _unknown_axes(loaded)
-    if unknown:
-        raise InvalidSweep(unknown)
+def expand(
+    sweep: SweepFile, made: Sequence[Combination], source: YamlSource
+) -> tuple[list[ExpandedTrial], list[SpecProblem]]:
+    """The trials of all combinations, and every problem of any of them, each once."""
     problems: dict[str, SpecProblem] = {}
     trials: list[ExpandedTrial] = []
-    for indices, values in _grid_points(loaded.sweep):
+    for combination in made:
+        values = {name: choice.value for name, choice in combination.items()}
         try:
-            trials.append(ExpandedTrial(values, _trial_spec(loaded.sweep, values)))
+            trials.append(ExpandedTrial(values, _trial_spec(sweep, values)))
         except ValidationError as error:
             for details in error.errors():
-                problem = _place(to_problem(details, loaded.source, ("base",), Point), loaded, indices)
+                problem = _place(to_problem(details, source, ("base",), Point), source, combination)
                 problems.setdefault(str(problem), problem)
         except _UnknownModel as error:
-            path: Path = ("axes", "grid", "model", indices["model"]) if "model" in indices else ("base", "model")
-            problem = SpecProblem(loaded.source.position(path), path, str(error))
+            path = combination["model"].path if "model" in combination else ("base", "model")
+            problem = SpecProblem(source.position(path), path, str(error))
             problems.setdefault(str(problem), problem)
-    if problems:
-        raise InvalidSweep(list(problems.values()))
-    _refuse_twins(trials, loaded)
-    return trials
+    return trials, [*problems.values(), *_twins(trials, source)]
+
+
+def unknown_axes(axes: Axes, source: YamlSource) -> list[SpecProblem]:
+    """Names whose first word is no field of a trial; what lies deeper is found when a trial is made."""
+    places: list[Path] = [("axes", "grid", name) for name in axes.grid]
+    places += [("axes", "zip", number, name) for number, group in enumerate(axes.zip) for name in group]
+    for number, rule in enumerate(axes.when):
+        places += [("axes", "when", number, "if", name) for name in rule.condition]
+        places += [("axes", "when", number, "set", name) for name in rule.set]
+    places += [("axes", "exclude", number, name) for number, pattern in enumerate(axes.exclude) for name in pattern]
+    known = list(Point.model_fields)
+    return [
+        SpecProblem(source.key_position(path), path, f"is not known here{nearest(str(path[-1]), known)}")
+        for path in places
+        if str(path[-1]).partition(".")[0] not in known
+    ]
 
 
 class _UnknownModel(ValueError):
     """A model name that `models` does not define and that is no hub id or folder."""
-
-
-def _grid_points(sweep: SweepFile) -> Iterator[tuple[dict[str, int], dict[str, Any]]]:
-    names = list(sweep.axes.grid)
-    choices = [list(enumerate(sweep.axes.grid[name])) for name in names]
-    for combination in itertools.product(*choices):
-        indices = {name: index for name, (index, _) in zip(names, combination, strict=True)}
-        values = {name: value for name, (_, value) in zip(names, combination, strict=True)}
-        yield indices, values
 
 
 def _trial_spec(sweep: SweepFile, values: dict[str, Any]) -> TrialSpec:
@@ -139,34 +142,23 @@ def _made(entry: ModelEntry) -> dict[str, Any]:
     return {"made": entry.made} if entry.made is not None else {}
 
 
-def _place(problem: SpecProblem, loaded: LoadedSweep, indices: dict[str, int]) -> SpecProblem:
+def _place(problem: SpecProblem, source: YamlSource, combination: Combination) -> SpecProblem:
     """Move a problem of `base` to the axis value that caused it, if one did."""
     field = problem.path[1:]
     for length in range(len(field), 0, -1):
-        axis = dotted(field[:length])
-        if axis in indices:
-            path: Path = ("axes", "grid", axis, indices[axis])
-            return SpecProblem(loaded.source.position(path), path, problem.message)
+        choice = combination.get(dotted(field[:length]))
+        if choice is not None:
+            return SpecProblem(source.position(choice.path), choice.path, problem.message)
     return problem
 
 
-def _refuse_twins(trials: list[ExpandedTrial], loaded: LoadedSweep) -> None:
-    """Two grid points that are one trial would be run once and counted twice."""
+def _twins(trials: Sequence[ExpandedTrial], source: YamlSource) -> list[SpecProblem]:
+    """Two combinations that are one trial would be run once and counted twice."""
     seen: dict[str, ExpandedTrial] = {}
+    path: Path = ("axes",)
     for trial in trials:
         twin = seen.setdefault(science_hash(trial.spec), trial)
         if twin is not trial:
-            path: Path = ("axes", "grid")
-            message = f"{trial.axes} and {twin.axes} are the same trial; take one of them out of the grid"
-            raise InvalidSweep([SpecProblem(loaded.source.position(path), path, message)])
-
-
-def _unknown_axes(loaded: LoadedSweep) -> list[SpecProblem]:
-    """Axes whose first word is no field of a trial; what lies deeper is found when a trial is made."""
-    problems = []
-    for axis in loaded.sweep.axes.grid:
-        if axis.partition(".")[0] not in Point.model_fields:
-            path: Path = ("axes", "grid", axis)
-            message = f"is not known here{nearest(axis, list(Point.model_fields))}"
-            problems.append(SpecProblem(loaded.source.key_position(path), path, message))
-    return problems
+            message = f"{trial.axes} and {twin.axes} are the same trial; take one of them out"
+            return [SpecProblem(source.position(path), path, message)]
+    return []

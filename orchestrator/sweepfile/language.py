@@ -1,23 +1,14 @@
 """The sweep file's language: what may be written, and what it means when left out.
 
-`load_sweep` reads a file, applies `--set`, and returns a `SweepFile` or every problem at once. It imports nothing
-heavy: `validate` must answer in a blink.
+Nothing heavy is imported: `validate` must answer in a blink.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field
 
-from orchestrator.sweepfile.overrides import apply_overrides
-from orchestrator.sweepfile.problems import InvalidSweep, Path, SpecProblem
-from orchestrator.sweepfile.yaml_source import YamlSource, read_yaml
 from workers.spec import (
     Budget,
     Data,
@@ -76,10 +67,27 @@ class Point(Strict):
     generation: Generation
 
 
-class Axes(Strict):
-    """What varies. `grid` is crossed: every combination of its values is a trial."""
+AxisValues = Annotated[list[Any], Field(min_length=1)]
+Pattern = Annotated[dict[str, Any], Field(min_length=1)]
 
-    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+
+class When(Strict):
+    """Other values where a condition holds: a list takes the place of an axis' values, anything else is one value.
+
+    `if` names axes, or values of `base`, with the value each must have, or a list of which it must have one.
+    """
+
+    condition: Annotated[Pattern, Field(alias="if")]
+    set: Pattern
+
+
+class Axes(Strict):
+    """What varies. Every combination that remains is a trial; see `orchestrator.sweepfile.grid`."""
+
+    grid: dict[str, AxisValues] = Field(default_factory=dict)
+    zip: list[Annotated[dict[str, AxisValues], Field(min_length=1)]] = Field(default_factory=list)
+    when: list[When] = Field(default_factory=list)
+    exclude: list[Pattern] = Field(default_factory=list)
 
 
 class Resources(Strict):
@@ -128,68 +136,3 @@ class SweepFile(Strict):
     checkpoints: Checkpoints = Checkpoints()
     limits: Limits = Limits()
     fit: FitSettings | None = None
-
-
-@dataclass(frozen=True)
-class LoadedSweep:
-    """A valid sweep file with the text it came from, to say where later problems lie."""
-
-    sweep: SweepFile
-    source: YamlSource
-    overrides: tuple[str, ...]
-
-
-def load_sweep(file: FilePath, overrides: Sequence[str] = ()) -> LoadedSweep:
-    """Read and check a sweep file. Raises InvalidSweep with every problem."""
-    source = read_yaml(file)
-    apply_overrides(source, overrides)
-    try:
-        sweep = SweepFile.model_validate(source.data)
-    except ValidationError as error:
-        raise InvalidSweep([to_problem(details, source, (), SweepFile) for details in error.errors()]) from None
-    return LoadedSweep(sweep, source, tuple(overrides))
-
-
-def to_problem(details: ErrorDetails, source: YamlSource, prefix: Path, model: type[BaseModel]) -> SpecProblem:
-    """One of pydantic's errors in our words, at its place in the file."""
-    path: Path = (*prefix, *details["loc"])
-    kind, found = details["type"], details["input"]
-    if kind == "extra_forbidden":
-        known = _known_names(model, details["loc"][:-1])
-        return SpecProblem(source.key_position(path), path, f"is not known here{nearest(str(path[-1]), known)}")
-    if kind == "missing":
-        return SpecProblem(source.position(path[:-1]), path, "is missing")
-    if kind == "value_error":
-        return SpecProblem(source.position(path), path, str(details["ctx"]["error"]))
-    message = details["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    shown = f"{found!r}" if not isinstance(found, dict | list) else f"a {type(found).__name__}"
-    return SpecProblem(source.position(path), path, f"found {shown}, expected {message}")
-
-
-def _known_names(model: type[BaseModel], loc: Path) -> list[str]:
-    """The names allowed where pydantic, walking `loc` from `model`, met an unknown one."""
-    current: type[BaseModel] | None = model
-    for part in loc:
-        if current is None:
-            return []
-        if isinstance(part, str) and part in current.model_fields:
-            current = _model_in(current.model_fields[part].annotation)
-    return [f.alias or name for name, f in current.model_fields.items()] if current else []
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in get_args(annotation):
-        found = _model_in(argument)
-        if found is not None:
-            return found
-    return None
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """What to say after "is not known here": the nearest known name, or all of them."""
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"; did you mean `{close[0]}`?"
-    return f"; known: {', '.join(known)}" if known else ""

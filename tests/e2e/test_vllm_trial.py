@@ -21,9 +21,8 @@ from db.database import open_database, resolve_url
 from db.errors import EngineError
 from db.reader import Reader
 from db.store import claim
-from orchestrator.sweepfile.expand import expand
 from orchestrator.registration import register
-from orchestrator.sweepfile.language import load_sweep
+from orchestrator.sweepfile.loading import load_sweep
 from trl.generation.vllm_generation import VLLMGeneration
 from workers.provenance import this_process
 from workers.trial import Folders, run_trial
@@ -31,13 +30,12 @@ from workers.trial import Folders, run_trial
 folder, models = Path(sys.argv[1]), Path(sys.argv[2])
 engine = open_database(resolve_url(str(folder / "rlsweep.db")))
 loaded = load_sweep(folder / "tiny.yaml", ["generation.engine=vllm", "model=[small]", "seed=[1]"])
-trials = expand(loaded)
-registration = register(engine, loaded, trials)
+registration = register(engine, loaded)
 trial_id, sweep_id = registration.trial_ids[0], registration.sweep_id
 store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process())
 VLLMGeneration.sync_weights = lambda self: None  # the fault: the engine keeps the weights it was started with
 try:
-    run_trial(trials[0].spec, store=store, reader=Reader(engine), folders=Folders(models, folder / "trial"),
+    run_trial(loaded.trials[0].spec, store=store, reader=Reader(engine), folders=Folders(models, folder / "trial"),
               is_stopping=lambda: False)
 except EngineError as error:
     print("CAUGHT", error)

@@ -9,19 +9,18 @@ import pytest
 from sqlalchemy import Engine
 
 from orchestrator.registration import register
-from orchestrator.sweepfile.expand import expand
 from orchestrator.sweepfile.identity import science_hash
-from orchestrator.sweepfile.language import load_sweep
+from orchestrator.sweepfile.loading import load_sweep
 from orchestrator.sweepfile.problems import InvalidSweep
 from workers.spec import TrialSpec
 
 
 def trial(file: Path, *overrides: str) -> TrialSpec:
-    return expand(load_sweep(file, ["model=[small]", "seed=[1]", *overrides]))[0].spec
+    return load_sweep(file, ["model=[small]", "seed=[1]", *overrides]).trials[0].spec
 
 
 def test_the_first_axis_is_the_outermost_loop(tiny_sweep: Path) -> None:
-    axes = [trial.axes for trial in expand(load_sweep(tiny_sweep))]
+    axes = [trial.axes for trial in load_sweep(tiny_sweep).trials]
     assert axes == [{"model": model, "seed": seed} for model in ("small", "large") for seed in (1, 2)]
 
 
@@ -62,7 +61,7 @@ def test_a_default_that_is_written_out_is_the_same_trial(tiny_sweep: Path) -> No
 def test_renaming_a_model_made_here_leaves_it_the_same(tiny_sweep: Path) -> None:
     before = science_hash(trial(tiny_sweep))
     tiny_sweep.write_text(tiny_sweep.read_text().replace("small", "little"))
-    assert science_hash(expand(load_sweep(tiny_sweep, ["model=[little]", "seed=[1]"]))[0].spec) == before
+    assert science_hash(load_sweep(tiny_sweep, ["model=[little]", "seed=[1]"]).trials[0].spec) == before
 
 
 def test_a_specification_survives_its_journey_through_json(tiny_sweep: Path) -> None:
@@ -72,12 +71,12 @@ def test_a_specification_survives_its_journey_through_json(tiny_sweep: Path) -> 
 
 def test_a_grid_that_names_one_trial_twice_is_refused(tiny_sweep: Path) -> None:
     with pytest.raises(InvalidSweep, match="are the same trial"):
-        expand(load_sweep(tiny_sweep, ["seed=[1, 1]"]))
+        load_sweep(tiny_sweep, ["seed=[1, 1]"])
 
 
 def submitted(database: Engine, file: Path, *overrides: str) -> Any:
     loaded = load_sweep(file, overrides)
-    return register(database, loaded, expand(loaded))
+    return register(database, loaded)
 
 
 def test_submitting_a_changed_file_shows_the_difference(tiny_sweep: Path, database: Engine) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sweepfile.expand import expand
-from orchestrator.sweepfile.language import load_sweep
+from orchestrator.sweepfile.loading import load_sweep
 from orchestrator.sweepfile.problems import InvalidSweep
 
 SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
@@ -16,7 +15,7 @@ SHIPPED = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
 def problems(file: Path, *overrides: str) -> list[str]:
     """The problem lines of a sweep file that must have some, without the folder's name."""
     with pytest.raises(InvalidSweep) as caught:
-        expand(load_sweep(file, overrides))
+        load_sweep(file, overrides)
     return [line.strip().replace(f"{file.parent}/", "") for line in str(caught.value).splitlines()[1:]]
 
 
@@ -29,7 +28,7 @@ def changed(file: Path, old: str, new: str) -> Path:
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
 def test_every_shipped_sweep_is_valid(file: Path) -> None:
-    assert expand(load_sweep(file))
+    assert load_sweep(file).trials
 
 
 def test_there_are_shipped_sweeps() -> None:
@@ -59,16 +58,16 @@ def test_every_problem_is_reported_at_once(tiny_sweep: Path) -> None:
     ("old", "new", "message"),
     [
         ("group_size: 4", "group_size: 1", "base.group_size: found 1, expected greater than or equal to 2"),
-        ("group_size: 4", "group_size: '4'", "base.group_size: found '4', expected integer"),
+        ("group_size: 4", "group_size: '4'", "base.group_size: found '4', expected a whole number"),
         ("learning_rate: 0.001", "learning_rate: -1", "found -1, expected greater than 0"),
         ("task: affine-lookup", "task: chess", "base.data.task: found 'chess', expected 'affine-lookup'"),
         ("engine: transformers", "engine: tgi", "found 'tgi', expected 'auto', 'transformers' or 'vllm'"),
         ("at: [4, 8]", "at: [8, 4]", "milestones must ascend"),
-        ("at: [4, 8]", "at: []", "budgets.at: found a list"),
+        ("at: [4, 8]", "at: []", "budgets.at: found an empty list, expected at least 1"),
         ("num_attention_heads: 1", "num_attention_heads: 3", "hidden_size 32 is not a multiple"),
         ("at: every_step}", "at: every_step, samples: 4}", "meaningless without it"),
         ("name: tiny", "name: ../tiny", "name: found '../tiny'"),
-        ("seed: [1, 2]", "seed: []", "axes.grid.seed: found a list"),
+        ("seed: [1, 2]", "seed: []", "axes.grid.seed: found an empty list, expected at least 1"),
         ("memory_gb: 1", "memory_gb: 1, micro_batch: 5", "does not divide the 32 completions"),
     ],
 )  # fmt: skip
@@ -80,7 +79,7 @@ def test_impossible_values_are_refused_with_what_was_expected(
 
 def test_a_wrong_axis_value_is_placed_at_the_axis(tiny_sweep: Path) -> None:
     changed(tiny_sweep, "seed: [1, 2]", "seed: [1, two]")
-    assert problems(tiny_sweep) == ["tiny.yaml:25:15: axes.grid.seed[1]: found 'two', expected integer"]
+    assert problems(tiny_sweep) == ["tiny.yaml:25:15: axes.grid.seed[1]: found 'two', expected a whole number"]
 
 
 def test_an_unknown_model_is_placed_and_the_known_ones_named(tiny_sweep: Path) -> None:
@@ -96,7 +95,7 @@ def test_an_axis_that_is_no_field_is_refused(tiny_sweep: Path) -> None:
 
 
 def test_set_changes_an_axis_by_its_short_name(tiny_sweep: Path) -> None:
-    trials = expand(load_sweep(tiny_sweep, ["seed=[7]", "optimizer.learning_rate=0.5", "budgets.at=[2]"]))
+    trials = load_sweep(tiny_sweep, ["seed=[7]", "optimizer.learning_rate=0.5", "budgets.at=[2]"]).trials
     assert [trial.axes for trial in trials] == [{"model": "small", "seed": 7}, {"model": "large", "seed": 7}]
     assert {trial.spec.optimizer.learning_rate for trial in trials} == {0.5}
     assert {trial.spec.budget.at for trial in trials} == {(2.0,)}
@@ -107,7 +106,7 @@ def test_set_changes_an_axis_by_its_short_name(tiny_sweep: Path) -> None:
     [
         ("seed", "write it as key=value"),
         ("seed=[1", "is not valid YAML"),
-        ("seed=['x']", "--set seed=['x']: axes.grid.seed[0]: found 'x', expected integer"),
+        ("seed=['x']", "--set seed=['x']: axes.grid.seed[0]: found 'x', expected a whole number"),
         ("budgets.unit.deep=1", "budgets.unit is not a mapping"),
         ("nonsense=1", "--set nonsense=1: base.nonsense: is not known here"),
     ],

@@ -10,13 +10,12 @@ from sqlalchemy import Engine
 from db.reader import Reader
 from orchestrator.registration import register
 from orchestrator.screens.trial_table import trial_table
-from orchestrator.sweepfile.expand import expand
-from orchestrator.sweepfile.language import load_sweep
+from orchestrator.sweepfile.loading import load_sweep
 
 
 def test_every_axis_has_a_column(tiny_sweep: Path, database: Engine) -> None:
     loaded = load_sweep(tiny_sweep, ["axes.grid.group_size=[4, 8]", "model=[small]", "seed=[7]"])
-    registration = register(database, loaded, expand(loaded))
+    registration = register(database, loaded)
     console = Console(width=100)
     with console.capture() as captured:
         console.print(trial_table("tiny", Reader(database).trials(registration.sweep_id), width=100))

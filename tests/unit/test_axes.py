@@ -1,0 +1,124 @@
+"""Which combinations of values a sweep has: crossed, paired, under conditions, left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.sweepfile.grid import combinations
+from orchestrator.sweepfile.language import Axes
+from orchestrator.sweepfile.loading import load_sweep
+from orchestrator.sweepfile.problems import InvalidSweep
+from orchestrator.sweepfile.yaml_source import parse_yaml
+
+
+def expanded(axes: str, base: str = "{}") -> list[dict[str, Any]]:
+    """Axis values of every combination; fails the test if the axes have a problem."""
+    source = parse_yaml(f"axes: {axes}\nbase: {base}", "s.yaml")
+    made, problems = combinations(Axes.model_validate(source.data["axes"]), source.data["base"], source)
+    assert problems == []
+    return [{name: choice.value for name, choice in each.items()} for each in made]
+
+
+def refused(axes: str) -> list[str]:
+    source = parse_yaml(f"axes: {axes}\nbase: {{}}", "s.yaml")
+    _, problems = combinations(Axes.model_validate(source.data["axes"]), {}, source)
+    return [str(problem) for problem in problems]
+
+
+def test_no_axes_make_one_trial() -> None:
+    assert expanded("{}") == [{}]
+
+
+def test_grid_axes_are_crossed_the_first_outermost() -> None:
+    assert expanded("{grid: {a: [1, 2], b: [x, y]}}") == [
+        {"a": 1, "b": "x"}, {"a": 1, "b": "y"}, {"a": 2, "b": "x"}, {"a": 2, "b": "y"},
+    ]  # fmt: skip
+
+
+def test_zipped_axes_change_together_and_are_crossed_with_the_others() -> None:
+    axes = "{grid: {seed: [0, 1]}, zip: [{group_size: [8, 16], prompts_per_step: [512, 256]}]}"
+    assert expanded(axes) == [
+        {"seed": seed, "group_size": group, "prompts_per_step": prompts}
+        for seed in (0, 1)
+        for group, prompts in ((8, 512), (16, 256))
+    ]
+
+
+def test_a_rule_replaces_the_values_of_an_axis_where_it_holds() -> None:
+    axes = "{grid: {tau: [1, 100], seed: [0, 1, 2]}, when: [{if: {tau: 100}, set: {seed: [0]}}]}"
+    assert [tuple(each.values()) for each in expanded(axes)] == [(1, 0), (1, 1), (1, 2), (100, 0)]
+
+
+def test_a_rule_may_give_several_values_and_values_of_names_that_are_no_axes() -> None:
+    axes = "{grid: {tau: [1, 5]}, when: [{if: {tau: [5, 7]}, set: {seed: [3, 4], group_size: 16}}]}"
+    assert expanded(axes) == [
+        {"tau": 1}, {"tau": 5, "seed": 3, "group_size": 16}, {"tau": 5, "seed": 4, "group_size": 16},
+    ]  # fmt: skip
+
+
+def test_a_condition_may_look_at_the_base() -> None:
+    rule = "when: [{if: {optimizer.learning_rate: 0.1}, set: {seed: 7}}]"
+    assert expanded(f"{{grid: {{a: [1]}}, {rule}}}", base="{optimizer: {learning_rate: 0.1}}") == [{"a": 1, "seed": 7}]
+
+
+def test_exclude_leaves_combinations_out() -> None:
+    axes = "{grid: {tau: [1, 50], seed: [0, 1, 2]}, exclude: [{tau: 50, seed: [1, 2]}]}"
+    assert [tuple(each.values()) for each in expanded(axes)] == [(1, 0), (1, 1), (1, 2), (50, 0)]
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ("{zip: [{a: [1, 2], b: [1]}]}", "s.yaml:1:29: axes.zip[0].b: found a list of 1, expected 2, as many as `a`"),
+        ("{grid: {a: [1]}, zip: [{a: [2]}]}", "axes.zip[0].a: sets what the axis `a` on line 1 sets as well"),
+        ("{grid: {a: [1], a.b: [2]}}", "axes.grid.a.b: sets what the axis `a` on line 1 sets as well"),
+        ("{grid: {a: [1]}, when: [{if: {a: 2}, set: {b: 1}}]}", "axes.when[0].if: holds for no combination"),
+        ("{grid: {a: [1]}, exclude: [{a: 2}]}", "axes.exclude[0]: leaves nothing out"),
+        ("{grid: {a: [1]}, exclude: [{a: 1}]}", "axes.exclude: leaves no trial at all"),
+    ],
+)
+def test_axes_that_cannot_be_meant_are_refused(axes: str, message: str) -> None:
+    assert message in "\n".join(refused(axes))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcd"), st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True), max_size=3
+    )
+)
+def test_a_grid_has_the_product_of_its_axes_each_once(grid: dict[str, list[int]]) -> None:
+    made = expanded(yaml.safe_dump({"grid": grid}, default_flow_style=True, width=10_000).strip())
+    count = 1
+    for values in grid.values():
+        count *= len(values)
+    assert len({tuple(sorted(each.items())) for each in made}) == len(made) == count
+    assert made == expanded(yaml.safe_dump({"grid": grid}, default_flow_style=True, width=10_000).strip())
+
+
+def test_a_wrong_value_of_a_zip_or_a_rule_is_placed_where_it_stands(tiny_sweep: Path) -> None:
+    text = tiny_sweep.read_text()
+    axes = "  zip: [{group_size: [4, 1]}]\n  when: [{if: {seed: 2}, set: {prompts_per_step: x}}]\n"
+    tiny_sweep.write_text(text.replace("budgets:", f"{axes}budgets:"))
+    with pytest.raises(InvalidSweep) as caught:
+        load_sweep(tiny_sweep)
+    found = [str(problem).partition("tiny.yaml:")[2] for problem in caught.value.problems]
+    assert found == [
+        "26:26: axes.zip[0].group_size[1]: found 1, expected greater than or equal to 2",
+        "27:51: axes.when[0].set.prompts_per_step: found 'x', expected a whole number",
+    ]
+
+
+def test_problems_of_sections_and_of_trials_are_reported_together(tiny_sweep: Path) -> None:
+    text = tiny_sweep.read_text().replace("keep: 1", "keep: 0").replace("group_size: 4", "group_size: 1")
+    tiny_sweep.write_text(text.replace("seed: [1, 2]", "seed: [1, x]").replace("unit: steps", "unit: stps"))
+    with pytest.raises(InvalidSweep) as caught:
+        load_sweep(tiny_sweep)
+    found = str(caught.value)
+    for part in ("checkpoints.keep", "base.group_size", "axes.grid.seed[1]", "budgets.unit"):
+        assert part in found

@@ -15,11 +15,12 @@ from pydantic import ValidationError
 
 from orchestrator.sweepfile.expand import ExpandedTrial, expand, unknown_axes
 from orchestrator.sweepfile.grid import combinations
+from orchestrator.sweepfile.inheritance import read_with_parents
 from orchestrator.sweepfile.language import SweepFile
 from orchestrator.sweepfile.overrides import apply_overrides
 from orchestrator.sweepfile.problems import InvalidSweep, SpecProblem
 from orchestrator.sweepfile.wording import to_problem
-from orchestrator.sweepfile.yaml_source import YamlSource, read_yaml
+from orchestrator.sweepfile.yaml_source import YamlSource
 
 # Stand-ins for sections that are wrong or missing, so that the trials can be checked nevertheless.
 _HARMLESS: dict[str, Any] = {
@@ -42,7 +43,7 @@ class LoadedSweep:
 
 def load_sweep(file: FilePath, overrides: Sequence[str] = ()) -> LoadedSweep:
     """Read, check and expand a sweep file. Raises InvalidSweep with every problem."""
-    source = read_yaml(file)
+    source = read_with_parents(file)
     apply_overrides(source, overrides)
     sweep, problems = _sections(source)
     trials, more = _trials(sweep, source)

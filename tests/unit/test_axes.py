@@ -110,7 +110,7 @@ def test_a_wrong_value_of_a_zip_or_a_rule_is_placed_where_it_stands(tiny_sweep: 
     found = [str(problem).partition("tiny.yaml:")[2] for problem in caught.value.problems]
     assert found == [
         "26:26: axes.zip[0].group_size[1]: found 1, expected greater than or equal to 2",
-        "27:51: axes.when[0].set.prompts_per_step: found 'x', expected a whole number",
+        "27:50: axes.when[0].set.prompts_per_step: found 'x', expected a whole number",
     ]
 
 

@@ -1,0 +1,68 @@
+"""A sweep file that is another one with some values changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.sweepfile.identity import science_hash
+from orchestrator.sweepfile.loading import load_sweep
+from orchestrator.sweepfile.problems import InvalidSweep
+
+
+def child(tiny_sweep: Path, text: str) -> Path:
+    file = tiny_sweep.parent / "more" / "child.yaml"
+    file.parent.mkdir()
+    file.write_text(f"extends: ../tiny.yaml\n{text}")
+    return file
+
+
+def test_mappings_are_merged_and_lists_replaced(tiny_sweep: Path) -> None:
+    loaded = load_sweep(child(tiny_sweep, "name: child\nbase: {group_size: 8}\naxes: {grid: {seed: [5]}}\n"))
+    assert loaded.sweep.name == "child"
+    assert [trial.axes for trial in loaded.trials] == [{"model": "small", "seed": 5}, {"model": "large", "seed": 5}]
+    assert {trial.spec.algorithm.group_size for trial in loaded.trials} == {8}
+    assert {trial.spec.algorithm.prompts_per_step for trial in loaded.trials} == {8}
+
+
+def test_a_file_that_changes_nothing_but_its_name_has_the_same_trials(tiny_sweep: Path) -> None:
+    one, other = load_sweep(tiny_sweep).trials, load_sweep(child(tiny_sweep, "name: child\n")).trials
+    assert [science_hash(trial.spec) for trial in one] == [science_hash(trial.spec) for trial in other]
+
+
+def test_the_text_that_is_kept_holds_both_files(tiny_sweep: Path) -> None:
+    text = load_sweep(child(tiny_sweep, "name: child\n")).source.text
+    assert text.startswith("extends: ../tiny.yaml\nname: child\n")
+    assert tiny_sweep.read_text() in text
+
+
+def test_a_problem_is_reported_in_the_file_that_has_it(tiny_sweep: Path) -> None:
+    tiny_sweep.write_text(tiny_sweep.read_text().replace("keep: 1", "keep: 0"))
+    with pytest.raises(InvalidSweep) as caught:
+        load_sweep(child(tiny_sweep, "axes: {grid: {seed: [x]}}\n"))
+    found = {problem.path[0]: str(problem).rpartition("/")[2] for problem in caught.value.problems}
+    assert found["checkpoints"].startswith("tiny.yaml:28:37: checkpoints.keep: found 0")
+    assert found["axes"].startswith("child.yaml:2:22: axes.grid.seed[0]: found 'x'")
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("none.yaml", "child.yaml:1:10: extends: there is no file"),
+        ("child.yaml", "child.yaml:1:10: extends: goes round in a circle"),
+        ("[a, b]", "extends: found a list of 2, expected the path of a sweep file"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path: Path, named: str, message: str) -> None:
+    (tmp_path / "child.yaml").write_text(f"extends: {named}\n")
+    with pytest.raises(InvalidSweep) as caught:
+        load_sweep(tmp_path / "child.yaml")
+    assert message in str(caught.value)
+
+
+def test_two_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(InvalidSweep, match="goes round in a circle"):
+        load_sweep(tmp_path / "a.yaml")

@@ -1,4 +1,4 @@
-"""Model FLOPs of each phase of a rollout block, by exact formulas for dense decoders with grouped-query attention.
+"""Model FLOPs of each phase of a rollout block, by exact formulas for decoders with grouped-query attention.
 
 Counts what the algorithm needs: real tokens without padding, causal attention, every matrix multiplication as two
 FLOPs a multiply-add, the head where it is applied, the embedding look-up as nothing. It does not count padding,
@@ -11,20 +11,25 @@ With h hidden size, L layers, n_q and n_kv heads of size d, f feed-forward size,
     forward(s, t)  = 2 P s + 2 H t + 2 A s (s + 1)          s tokens, of which t have the head applied
     generate(p, c) = forward over p + c - 1 tokens with the head on c of them, with a key-value cache
 A backward pass costs two forward passes (Kaplan et al. 2020, arXiv 2001.08361, section 2.1).
+With experts, f is the sum over the experts that one token visits, and P has the router's h x experts too. With a
+sliding window of w, a token attends to at most w tokens, itself among them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 FORMULA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class DecoderShape:
-    """The sizes that FLOPs depend on."""
+    """The sizes that FLOPs depend on.
+
+    `ffn_size` is what one token passes through; `num_experts` is 0 for a dense model.
+    """
 
     hidden_size: int
     num_layers: int
@@ -33,10 +38,15 @@ class DecoderShape:
     head_dim: int
     ffn_size: int
     vocab_size: int
+    num_experts: int = 0
+    sliding_window: int | None = None
 
     @classmethod
     def from_config(cls, config: Any) -> DecoderShape:
-        """From a Hugging Face configuration of a Qwen2, Qwen3, Llama or Mistral model."""
+        """From a Hugging Face configuration of a Qwen2, Qwen3, Llama or Mistral model, dense or with experts.
+
+        Raises ValueError for a model whose layers are of different kinds: one shape cannot describe it.
+        """
         heads = int(config.num_attention_heads)
         head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
         return cls(
@@ -45,15 +55,17 @@ class DecoderShape:
             num_attention_heads=heads,
             num_key_value_heads=int(config.num_key_value_heads),
             head_dim=int(head_dim),
-            ffn_size=int(config.intermediate_size),
+            ffn_size=_ffn_size(config),
             vocab_size=int(config.vocab_size),
+            num_experts=_num_experts(config),
+            sliding_window=_sliding_window(config),
         )
 
     @property
     def matrix_weights(self) -> int:
         """P: weights of every matrix but embedding and head."""
         attention = 2 * self.hidden_size * self.head_dim * (self.num_attention_heads + self.num_key_value_heads)
-        return self.num_layers * (attention + 3 * self.hidden_size * self.ffn_size)
+        return self.num_layers * (attention + self.hidden_size * (3 * self.ffn_size + self.num_experts))
 
     @property
     def head_weights(self) -> int:
@@ -64,6 +76,49 @@ class DecoderShape:
     def attention_width(self) -> int:
         """A: what the attention scores and their use of the values cost for each pair of tokens."""
         return self.num_layers * self.num_attention_heads * self.head_dim
+
+
+def _num_experts(config: Any) -> int:
+    return int(getattr(config, "num_experts", None) or getattr(config, "num_local_experts", None) or 0)
+
+
+def _ffn_size(config: Any) -> int:
+    if not _num_experts(config):
+        return int(config.intermediate_size)
+    if getattr(config, "mlp_only_layers", None) or getattr(config, "decoder_sparse_step", 1) != 1:
+        raise ValueError("some layers have experts and some have not (mlp_only_layers, decoder_sparse_step)")
+    expert_size = getattr(config, "moe_intermediate_size", None) or config.intermediate_size
+    return int(config.num_experts_per_tok * expert_size)
+
+
+def _sliding_window(config: Any) -> int | None:
+    """The window of every layer; None where none has one. Qwen's have one from layer `max_window_layers` on."""
+    window = getattr(config, "sliding_window", None)
+    if window is None or not getattr(config, "use_sliding_window", True):
+        return None
+    layers_without = min(getattr(config, "max_window_layers", None) or 0, config.num_hidden_layers)
+    if 0 < layers_without < config.num_hidden_layers:
+        raise ValueError("some layers have a sliding window and some have not (max_window_layers)")
+    return int(window) if layers_without == 0 else None
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters on the attention projections, or on those and the feed-forward ones."""
+
+    rank: int
+    targets: Literal["attention", "all"] = "all"
+
+    def weights(self, shape: DecoderShape) -> int:
+        """Trained weights: for each adapted matrix, rank x (inputs + outputs)."""
+        if self.targets == "all" and shape.num_experts:
+            raise ValueError("adapters on experts are not counted; adapt the attention only")
+        queries = shape.num_attention_heads * shape.head_dim
+        keys = shape.num_key_value_heads * shape.head_dim
+        ends = 2 * (shape.hidden_size + queries) + 2 * (shape.hidden_size + keys)
+        if self.targets == "all":
+            ends += 3 * (shape.hidden_size + shape.ffn_size)
+        return shape.num_layers * self.rank * ends
 
 
 @dataclass(frozen=True)
@@ -80,37 +135,68 @@ class BlockFlops:
         return self.generation + self.old_logprob + self.reference + self.train
 
 
-def forward_flops(shape: DecoderShape, *, tokens: int, head_tokens: int) -> float:
+def forward_flops(shape: DecoderShape, *, tokens: float, head_tokens: float) -> float:
     """One forward pass over a sequence of `tokens`, with the head applied to `head_tokens` of them."""
     return float(
-        2 * shape.matrix_weights * tokens
-        + 2 * shape.head_weights * head_tokens
-        + 2 * shape.attention_width * tokens * (tokens + 1)
+        2 * shape.matrix_weights * tokens + 2 * shape.head_weights * head_tokens + attention_flops(shape, tokens=tokens)
     )
 
 
-def generation_flops(shape: DecoderShape, *, prompt_tokens: int, completion_tokens: int) -> float:
+def attention_flops(shape: DecoderShape, *, tokens: float) -> float:
+    """Scores and their use of the values in one forward pass: four FLOPs for each pair of tokens and unit of A."""
+    window = shape.sliding_window
+    if window is None or tokens <= window:
+        return float(2 * shape.attention_width * tokens * (tokens + 1))
+    return float(2 * shape.attention_width * window * (2 * tokens - window + 1))
+
+
+def generation_flops(shape: DecoderShape, *, prompt_tokens: float, completion_tokens: float) -> float:
     """Drawing one completion with a key-value cache; the last token drawn is never fed back."""
     return forward_flops(shape, tokens=prompt_tokens + completion_tokens - 1, head_tokens=completion_tokens)
 
 
+def lora_forward_flops(shape: DecoderShape, lora: Lora, *, tokens: float, head_tokens: float) -> float:
+    """A forward pass through the frozen weights and the adapters beside them."""
+    return forward_flops(shape, tokens=tokens, head_tokens=head_tokens) + 2 * lora.weights(shape) * tokens
+
+
+def lora_train_flops(shape: DecoderShape, lora: Lora, *, tokens: float, head_tokens: float) -> float:
+    """Forward and backward where only the adapters learn.
+
+    Frozen matrices pass gradients on but get none themselves. The first layer's query, key and value projections,
+    and the adapters' first matrices there, need not even pass them on: nothing below them learns.
+    """
+    frozen = 4.0 * (shape.matrix_weights * tokens + shape.head_weights * head_tokens)
+    heads = shape.num_attention_heads + 2 * shape.num_key_value_heads
+    not_passed_on = 2 * tokens * shape.hidden_size * (heads * shape.head_dim + 3 * lora.rank)
+    adapters = 6 * lora.weights(shape) * tokens
+    return frozen + 3 * attention_flops(shape, tokens=tokens) + adapters - not_passed_on
+
+
 def block_flops(
     shape: DecoderShape,
-    lengths: Sequence[tuple[int, int]],
+    lengths: Sequence[tuple[float, float]],
     *,
     has_old_logprobs: bool,
     has_reference: bool,
     num_epochs: int = 1,
+    lora: Lora | None = None,
 ) -> BlockFlops:
     """The phases of one rollout block; `lengths` holds (prompt, completion) tokens of every completion.
 
-    Completions whose group has no variance, and masked ones, cost as much as the others.
+    Completions whose group has no variance, and masked ones, cost as much as the others. With `lora`, completions
+    are drawn from merged weights, and the reference is the same model without its adapters.
     """
     generation = sum(generation_flops(shape, prompt_tokens=p, completion_tokens=c) for p, c in lengths)
     scoring = sum(forward_flops(shape, tokens=p + c, head_tokens=c) for p, c in lengths)
+    if lora is None:
+        policy_scoring, train = scoring, 3.0 * scoring
+    else:
+        policy_scoring = sum(lora_forward_flops(shape, lora, tokens=p + c, head_tokens=c) for p, c in lengths)
+        train = sum(lora_train_flops(shape, lora, tokens=p + c, head_tokens=c) for p, c in lengths)
     return BlockFlops(
         generation=generation,
-        old_logprob=scoring if has_old_logprobs else 0.0,
+        old_logprob=policy_scoring if has_old_logprobs else 0.0,
         reference=scoring if has_reference else 0.0,
-        train=3.0 * scoring * num_epochs,
+        train=train * num_epochs,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workers.spec import TrialSpec
@@ -36,3 +37,20 @@ def science_hash(spec: TrialSpec) -> str:
     """The trial's identity, such as `v1:9f86d0...`; equal exactly when `science` is."""
     canonical = json.dumps(science(spec), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return f"v{IDENTITY_VERSION}:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """The fields, dotted, in which two canonical configurations differ, with both values; None where one has none."""
+    flat_one, flat_other = dict(_fields(one, "")), dict(_fields(other, ""))
+    names = sorted(flat_one.keys() | flat_other.keys())
+    return [
+        (name, flat_one.get(name), flat_other.get(name)) for name in names if flat_one.get(name) != flat_other.get(name)
+    ]
+
+
+def _fields(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for name, inner in value.items():
+        yield from _fields(inner, f"{path}.{name}" if path else name)

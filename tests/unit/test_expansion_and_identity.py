@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from orchestrator.registration import register
-from orchestrator.sweepfile.identity import science_hash
+from orchestrator.sweepfile.identity import differences, science, science_hash
 from orchestrator.sweepfile.loading import load_sweep
 from orchestrator.sweepfile.problems import InvalidSweep
 from workers.spec import TrialSpec
@@ -93,3 +93,11 @@ def test_two_sweeps_share_a_trial(tiny_sweep: Path, database: Engine) -> None:
     second = submitted(database, tiny_sweep, "name=other", "budgets.at=[100]")
     assert second.sweep_id != first.sweep_id
     assert second.trial_ids == first.trial_ids
+
+
+def test_the_fields_that_make_two_trials_different_are_named(tiny_sweep: Path) -> None:
+    one, other = trial(tiny_sweep), trial(tiny_sweep, "group_size=8", "models.small.made.hidden_size=64")
+    assert differences(science(one), science(other)) == [
+        ("algorithm.group_size", 4, 8), ("model.made.hidden_size", 32, 64),
+    ]  # fmt: skip
+    assert differences(science(one), science(trial(tiny_sweep, "budgets.at=[100]"))) == []

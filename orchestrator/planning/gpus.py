@@ -1,0 +1,78 @@
+"""What a GPU is to the planner: memory, peak arithmetic speed, and how many of them share a node.
+
+The table holds published figures; a GPU that is not in it is described with `GpuType`. Memory is the published
+capacity in decimal gigabytes, which is never more than the driver reports. Peak is dense bfloat16 with float32
+accumulation, without the sparsity that data sheets like to double it with.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from db.errors import SpecError
+
+GIGABYTE = 1e9
+_TERA = 1e12
+
+
+@dataclass(frozen=True)
+class GpuType:
+    """One kind of GPU: bytes of memory, dense bfloat16 FLOP/s, and GPUs in a node (fast links end there)."""
+
+    name: str
+    memory_bytes: float
+    peak_flops: float
+    gpus_per_node: int = 8
+
+    def __post_init__(self) -> None:
+        if self.memory_bytes <= 0 or self.peak_flops <= 0 or self.gpus_per_node < 1:
+            raise SpecError(f"GPU {self.name!r}: memory, peak FLOP/s and GPUs per node must be positive.")
+
+
+def _published(name: str, gigabytes: float, teraflops: float, gpus_per_node: int = 8) -> GpuType:
+    return GpuType(name, gigabytes * GIGABYTE, teraflops * _TERA, gpus_per_node)
+
+
+GPU_TYPES = {
+    gpu.name: gpu
+    for gpu in (
+        _published("B200-180GB", 180, 2250),
+        _published("H200-141GB", 141, 989.4),
+        _published("H100-80GB", 80, 989.4),  # SXM
+        _published("H100-NVL-94GB", 94, 835.5),
+        _published("H100-PCIe-80GB", 80, 756),
+        _published("H800-80GB", 80, 989.4),
+        _published("H20-96GB", 96, 148),
+        _published("A100-80GB", 80, 312),
+        _published("A100-40GB", 40, 312),
+        _published("A800-80GB", 80, 312),
+        _published("L40S-48GB", 48, 362),
+        _published("L40-48GB", 48, 181),
+        _published("A40-48GB", 48, 149.7),
+        _published("A10-24GB", 24, 125),
+        _published("L4-24GB", 24, 121),
+        _published("RTX-5090-32GB", 32, 209.5, gpus_per_node=4),
+        _published("RTX-4090-24GB", 24, 165.2, gpus_per_node=4),
+        _published("RTX-3090-24GB", 24, 71, gpus_per_node=4),
+    )
+}
+
+
+def gpu_type(name: str) -> GpuType:
+    """The GPU of that name, in any case, with or without the memory it ends in where that is unambiguous.
+
+    Raises SpecError with the known names.
+    """
+    wanted = name.strip().upper().replace(" ", "-").replace("_", "-")
+    by_name = {known.upper(): gpu for known, gpu in GPU_TYPES.items()}
+    if wanted in by_name:
+        return by_name[wanted]
+    shorter = [gpu for known, gpu in by_name.items() if known.rpartition("-")[0] == wanted]
+    if len(shorter) == 1:
+        return shorter[0]
+    if shorter:
+        raise SpecError(f"GPU {name!r} is ambiguous; it is one of {', '.join(gpu.name for gpu in shorter)}.")
+    close = [by_name[found].name for found in difflib.get_close_matches(wanted, by_name, n=3)]
+    nearest = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(GPU_TYPES)}."
+    raise SpecError(f"GPU {name!r} is not known; {nearest} Others can be described by memory and peak FLOP/s.")

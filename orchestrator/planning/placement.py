@@ -1,0 +1,125 @@
+"""On how many GPUs a trial runs, and what is said where it does not fit.
+
+The number of GPUs is the smallest of 1, 2, 4, 8 and whole nodes where the training state takes at most
+`STATE_SHARE` of each GPU, both phases fit into the usable share of it, and the engine can hold enough completions at
+a time. A user's number is taken as it is if it fits at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+from db.errors import SpecError
+from orchestrator.planning.architectures import Architecture
+from orchestrator.planning.gpus import GPU_TYPES, GpuType
+from orchestrator.planning.layout import (
+    MAX_GPUS,
+    MIN_LIVE_COMPLETIONS,
+    BatchRecipe,
+    Case,
+    Placement,
+    Wishes,
+    check_division,
+    lay_out,
+    named_gpus,
+)
+from orchestrator.planning.memory import Training, state_memory
+from workers.flops import Lora
+
+STATE_SHARE = 0.55  # leaves room for activations, the engine's weights and a cache worth having
+_HELPFUL_LORA = Lora(rank=16, targets="attention")
+
+
+class DoesNotFitError(SpecError):
+    """A trial that does not fit on the GPUs it was given, or on any number of them."""
+
+
+def place(
+    architecture: Architecture,
+    gpu: GpuType,
+    recipe: BatchRecipe,
+    training: Training | None = None,
+    wishes: Wishes | None = None,
+) -> Placement:
+    """Where a trial runs. Raises DoesNotFitError with the term that is too large, by how much, and what would help;
+    raises SpecError where the wishes do not divide the batch."""
+    case = Case(architecture, gpu, recipe, training or Training(), wishes or Wishes())
+    found = _search(case)
+    if isinstance(found, Placement):
+        return found
+    raise DoesNotFitError(f"{found} {_advice(case)}")
+
+
+@lru_cache(maxsize=4096)
+def _search(case: Case) -> Placement | str:
+    """A placement, or why there is none."""
+    if case.wishes.gpus is not None:
+        check_division(case, case.wishes.gpus)
+        return lay_out(case, case.wishes.gpus, wanted=1)
+    reason = (
+        f"No number of GPUs up to {case.wishes.max_gpus} divides the {case.recipe.completions_per_update} completions "
+        "of one optimizer update as asked."
+    )
+    for gpus in _gpu_counts(case):
+        found = lay_out(case, gpus, wanted=MIN_LIVE_COMPLETIONS)
+        share = state_memory(case.architecture, case.training, gpus=gpus).total / case.gpu.memory_bytes
+        if isinstance(found, str):
+            reason = f"Even o{found[1:]}" if found.startswith("On ") else found
+        elif share > STATE_SHARE:
+            reason = (
+                f"On {named_gpus(gpus, case.gpu)} the training state would take {share:.0%} of each, more than the "
+                f"{STATE_SHARE:.0%} that the planner allows; set gpus to {gpus} to have it nevertheless."
+            )
+        else:
+            return found
+    return reason
+
+
+def _gpu_counts(case: Case) -> Iterator[int]:
+    """1, 2, 4 ... within a node, then whole nodes; those over which an update's completions can be divided."""
+    node, most = case.gpu.gpus_per_node, case.wishes.max_gpus
+    within = [2**power for power in range(node.bit_length()) if 2**power < node]
+    for gpus in (*within, *range(node, most + 1, node)):
+        per_pass = gpus * (case.wishes.micro_batch or 1)
+        fits_parallel = gpus % (case.wishes.tensor_parallel or 1) == 0
+        if gpus <= most and fits_parallel and case.recipe.completions_per_update % per_pass == 0:
+            yield gpus
+
+
+@lru_cache(maxsize=1024)
+def _advice(case: Case) -> str:
+    """What would make the trial fit: each change tried alone."""
+    wishes, training, recipe = case.wishes, case.training, case.recipe
+    more = _search(replace(case, wishes=replace(wishes, gpus=None, max_gpus=MAX_GPUS)))
+    adapted = replace(training, reference_bytes=0, lora=_HELPFUL_LORA)
+    half_as_long = max(recipe.max_completion_tokens // 2, 1)
+    changes = {
+        "another tensor_parallel": replace(case, wishes=replace(wishes, tensor_parallel=None)),
+        "another micro_batch": replace(case, wishes=replace(wishes, micro_batch=None)),
+        "gradient checkpointing": replace(case, training=replace(training, gradient_checkpointing=True)),
+        "a bfloat16 reference": replace(
+            case, training=replace(training, reference_bytes=min(2, training.reference_bytes))
+        ),
+        "LoRA": replace(case, training=training if training.lora else adapted),
+        "half the completion length": replace(case, recipe=replace(recipe, max_completion_tokens=half_as_long)),
+    }
+    helps = [named_gpus(more.gpus, case.gpu)] if isinstance(more, Placement) else []
+    helps += _larger_gpus(case)
+    helps += [change for change, changed in changes.items() if changed != case and _fits(changed)]
+    return f"What would help: {'; '.join(helps)}." if helps else "Nothing that the planner knows of would help."
+
+
+def _larger_gpus(case: Case) -> list[str]:
+    """The smallest larger GPU of the table that fits, with how many of them; as many as asked, where it was asked."""
+    for gpu in sorted(GPU_TYPES.values(), key=lambda known: known.memory_bytes):
+        if gpu.memory_bytes > case.gpu.memory_bytes:
+            found = _search(replace(case, gpu=gpu))
+            if isinstance(found, Placement):
+                return [named_gpus(found.gpus, gpu)]
+    return []
+
+
+def _fits(case: Case) -> bool:
+    return isinstance(_search(case), Placement)

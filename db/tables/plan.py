@@ -21,7 +21,9 @@ class Sweep(Base):
     )
 
     id: Mapped[int] = mapped_column(Identifier, primary_key=True, comment="Number of the sweep.")
-    name: Mapped[str] = mapped_column(String(200), comment="`name` in the sweep file.")
+    name: Mapped[str] = mapped_column(
+        String(200), comment="Its name: `name` in the sweep file, or `--sweep` of an import."
+    )
     question: Mapped[str | None] = mapped_column(Text, comment="The question the sweep is to answer.")
     source: Mapped[str | None] = mapped_column(Text, comment="The sweep file's text, as submitted; NULL: imported.")
     source_sha256: Mapped[str | None] = mapped_column(String(64), comment="SHA-256 of `source`.")
@@ -66,12 +68,16 @@ class Trial(Base):
     origin: Mapped[str] = mapped_column(
         String(16), default=Origin.NATIVE, server_default=Origin.NATIVE, comment="native, or the format it came in."
     )
-    state: Mapped[str] = mapped_column(String(16), default=TrialState.PLANNED, comment="Where the trial stands.")
+    state: Mapped[str] = mapped_column(
+        String(16),
+        default=TrialState.PLANNED,
+        comment="planned, queued, running, paused, recovering, succeeded, failed or cancelled.",
+    )
     model: Mapped[str] = mapped_column(String(200), comment="Name of the model it starts from.")
     data: Mapped[str | None] = mapped_column(String(200), comment="Name of its data.")
     algorithm: Mapped[str | None] = mapped_column(String(40), comment="Name of its algorithm.")
     seed: Mapped[int | None] = mapped_column(comment="Seed of base weights (when made here), sampling and training.")
-    group_size: Mapped[int | None] = mapped_column(comment="Completions per prompt, G.")
+    group_size: Mapped[int | None] = mapped_column(comment="Completions per prompt: G.")
     prompts_per_step: Mapped[int | None] = mapped_column(comment="Prompts of one step (one rollout block).")
     updates_per_step: Mapped[int | None] = mapped_column(comment="Optimizer updates of one step.")
     learning_rate: Mapped[float | None] = mapped_column(comment="Learning rate after warm-up.")
@@ -113,5 +119,5 @@ class SweepTrial(Base):
     )
     budget_unit: Mapped[str | None] = mapped_column(String(16), comment="Unit of the milestones; NULL: imported.")
     budget_last: Mapped[float | None] = mapped_column(
-        comment="Last milestone: the trial is done when it is reached; NULL: imported."
+        comment="Last milestone, in that unit: the trial is done when it is reached; NULL: imported."
     )

@@ -63,18 +63,20 @@ class Step(Base):
 
     loss: Mapped[float | None] = mapped_column(comment="Policy loss, mean over the step's updates.")
     reward: Mapped[float | None] = mapped_column(comment="Mean training reward.")
-    reward_std: Mapped[float | None] = mapped_column(comment="Mean over groups of the reward's deviation.")
+    reward_std: Mapped[float | None] = mapped_column(comment="Mean over groups of the reward's standard deviation.")
     zero_variance_share: Mapped[float | None] = mapped_column(comment="Share of groups whose rewards are all equal.")
-    kl: Mapped[float | None] = mapped_column(comment="KL to the reference; NULL: no reference.")
+    kl: Mapped[float | None] = mapped_column(
+        comment="KL to the reference per completion token, in nats; NULL: no reference."
+    )
     entropy: Mapped[float | None] = mapped_column(comment="Mean entropy per completion token, in nats.")
     clipped_share: Mapped[float | None] = mapped_column(comment="Share of tokens whose ratio was clipped.")
     gradient_norm: Mapped[float | None] = mapped_column(comment="Gradient norm before clipping, mean over updates.")
     learning_rate: Mapped[float | None] = mapped_column(comment="Learning rate of the last update.")
-    mean_completion_tokens: Mapped[float | None] = mapped_column(comment="Mean completion length.")
-    max_completion_tokens: Mapped[float | None] = mapped_column(comment="Longest completion.")
+    mean_completion_tokens: Mapped[float | None] = mapped_column(comment="Mean completion length, in tokens.")
+    max_completion_tokens: Mapped[float | None] = mapped_column(comment="Longest completion, in tokens.")
     truncated_share: Mapped[float | None] = mapped_column(comment="Share of completions cut at the limit.")
     sampling_logprob_difference: Mapped[float | None] = mapped_column(
-        comment="Mean absolute difference between the engine's log-probs and the policy's; NULL: no engine."
+        comment="Mean absolute difference between the engine's log-probs and the policy's, in nats; NULL: no engine."
     )
     update_seconds: Mapped[float | None] = mapped_column(comment="Seconds of forward, backward and optimizer.")
 
@@ -98,12 +100,12 @@ class Evaluation(Base):
     attempt: Mapped[int] = mapped_column(comment="Number of the attempt that computed it.")
     step: Mapped[int] = mapped_column(comment="Step after which it was made; 0: before the first.")
     recorded_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was recorded, UTC.")
-    benchmark: Mapped[str] = mapped_column(String(80), comment="The problems.")
+    benchmark: Mapped[str] = mapped_column(String(80), comment="Name of the problems.")
     protocol: Mapped[str] = mapped_column(String(80), comment="How they were put and scored; never mixed in a fit.")
     problems: Mapped[int | None] = mapped_column(comment="Number of problems.")
     samples_per_problem: Mapped[int | None] = mapped_column(comment="Completions a problem; NULL: exact probability.")
     successes: Mapped[int | None] = mapped_column(comment="Right completions in all; NULL: exact probability.")
-    score: Mapped[float] = mapped_column(comment="Pass@1.")
+    score: Mapped[float] = mapped_column(comment="Pass@1, from 0 to 1.")
     standard_error: Mapped[float | None] = mapped_column(comment="Standard error of the score over problems.")
     evaluation_flops: Mapped[float | None] = mapped_column(comment="Model FLOPs it cost.")
     seconds: Mapped[float | None] = mapped_column(comment="Seconds it took.")

@@ -105,7 +105,9 @@ class Attempt(Base):
     trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), comment="The trial.")
     number: Mapped[int] = mapped_column(comment="1 for the trial's first attempt; also its fencing token.")
     sweep_id: Mapped[int | None] = mapped_column(ForeignKey("sweep.id"), comment="The sweep that launched it.")
-    state: Mapped[str] = mapped_column(String(16), default=AttemptState.RUNNING, comment="Where it stands.")
+    state: Mapped[str] = mapped_column(
+        String(16), default=AttemptState.RUNNING, comment="running, succeeded, interrupted, failed or lost."
+    )
     phase: Mapped[str | None] = mapped_column(String(40), comment="What it is doing: preparing, training, ...")
     phase_detail: Mapped[str | None] = mapped_column(String(200), comment="The same, in a few words.")
     import_file_id: Mapped[int | None] = mapped_column(
@@ -125,9 +127,12 @@ class Attempt(Base):
         comment="Step of the checkpoint it continued; 0: from the start; NULL: not known yet."
     )
     live_through_step: Mapped[int | None] = mapped_column(
-        comment="Its steps after this one were taken again by a later attempt and count no more; NULL: all count."
+        comment="Its steps after this one were taken again by a later attempt and count no more; NULL: all count; "
+        "-1: none does."
     )
-    failure_class: Mapped[str | None] = mapped_column(String(40), comment="Kind of failure; NULL: none.")
+    failure_class: Mapped[str | None] = mapped_column(
+        String(40), comment="Kind of failure, as in gpu_memory, numerical, code; NULL: none."
+    )
     message: Mapped[str | None] = mapped_column(Text, comment="Why it ended, in a sentence.")
     traceback: Mapped[str | None] = mapped_column(Text, comment="Traceback of a failure.")
     log_uri: Mapped[str | None] = mapped_column(Text, comment="Where its log is.")

@@ -5,7 +5,7 @@ SELECT
     a.state AS attempt_state, COALESCE(a.failure_class, a.state) AS failure_class, a.message, a.host,
     a.started_at, a.ended_at, a.resumed_from_step, a.live_through_step,
     (SELECT MAX(s.step) FROM step s WHERE s.trial_id = a.trial_id AND s.attempt = a.number) AS last_step,
-    l.lost_steps, l.lost_flops, l.lost_seconds, a.num_gpus,
+    l.paid_flops, l.useful_flops, l.lost_steps, l.lost_flops, l.lost_seconds, a.num_gpus,
     t.state AS trial_state
 FROM attempt a
 JOIN flop_ledger l ON l.trial_id = a.trial_id AND l.attempt = a.number

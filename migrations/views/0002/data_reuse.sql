@@ -1,4 +1,5 @@
 -- A difference between runs that share their seed says more than one between means, so every row has its own baseline.
+-- CROSS JOIN tells SQLite the order: left to itself it compares every score with every other one first.
 CREATE VIEW data_reuse AS
 SELECT
     c.trial_id, c.model, c.num_params, c.data, c.algorithm, c.seed, c.group_size, c.learning_rate,
@@ -8,15 +9,21 @@ SELECT
     c.test_loss - b.test_loss AS loss_difference,
     CASE WHEN b.test_loss > 0 THEN c.test_loss / b.test_loss END AS loss_ratio
 FROM trial reused
-JOIN trial single ON single.tau = 1
+CROSS JOIN trial single
+CROSS JOIN learning_curve c
+CROSS JOIN learning_curve b
+LEFT JOIN data_set d ON d.id = reused.data_set_id
+WHERE reused.tau IS NOT NULL AND single.tau = 1
     AND single.model = reused.model
+    AND COALESCE(single.data, '') = COALESCE(reused.data, '')
     AND COALESCE(single.algorithm, '') = COALESCE(reused.algorithm, '')
     AND COALESCE(single.seed, -1) = COALESCE(reused.seed, -1)
     AND COALESCE(single.group_size, -1) = COALESCE(reused.group_size, -1)
     AND COALESCE(single.prompts_per_step, -1) = COALESCE(reused.prompts_per_step, -1)
+    AND COALESCE(single.updates_per_step, -1) = COALESCE(reused.updates_per_step, -1)
     AND COALESCE(single.learning_rate, -1) = COALESCE(reused.learning_rate, -1)
-JOIN learning_curve c ON c.trial_id = reused.id
-JOIN learning_curve b ON b.trial_id = single.id
+    AND COALESCE(single.kl_coefficient, -1) = COALESCE(reused.kl_coefficient, -1)
+    AND c.trial_id = reused.id
+    AND b.trial_id = single.id
     AND b.benchmark = c.benchmark AND b.protocol = c.protocol AND b.samples = c.samples
-LEFT JOIN data_set d ON d.id = reused.data_set_id
-WHERE reused.tau IS NOT NULL
+    AND COALESCE(b.variant, '') = COALESCE(c.variant, '')

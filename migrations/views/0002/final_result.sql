@@ -1,7 +1,8 @@
 CREATE VIEW final_result AS
 SELECT
-    trial_id, model, family, variant, num_params, total_params, nominal_params,
-    data, algorithm, seed, group_size, tau, learning_rate, origin, trial_state,
+    evaluation_id, trial_id, model, family, variant, num_params, total_params, nominal_params,
+    data, algorithm, seed, group_size, tau, learning_rate, prompts_per_step, updates_per_step, kl_coefficient,
+    origin, trial_state,
     benchmark, protocol, problems, samples_per_problem,
     step, samples, tokens, flops, paper_flops, train_seconds, score, test_loss, standard_error,
     first_test_loss, best_test_loss, first_test_loss - test_loss AS gain

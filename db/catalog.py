@@ -90,9 +90,13 @@ def suggest_relations(name: str) -> str:
 
 
 def suggest_columns(name: str) -> str:
-    """A sentence with the documented column names nearest to `name`; empty if none is near."""
+    """A sentence on where a column of that name is, or with the names nearest to it; empty if none is near."""
+    plain = name.rpartition(".")[2]
+    holders = [each.name for each in relations().values() if plain in (column.name for column in each.columns)]
+    if holders:
+        return f"{plain} is a column of {', '.join(holders)}."
     known = {column.name for each in relations().values() for column in each.columns}
-    near = get_close_matches(name.rpartition(".")[2], known, n=3)
+    near = get_close_matches(plain, known, n=3)
     return f"Did you mean {', '.join(near)}?" if near else ""
 
 

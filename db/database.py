@@ -1,8 +1,8 @@
-"""Opening a database: which one, whether it is ours, and whether its tables fit this code.
+"""Opening a database: whether one can be there, whether it is ours, and whether its tables fit this code.
 
 SQLite is opened in WAL mode with short transactions: readers begin deferred, writers begin IMMEDIATE, so that two
-writers queue up instead of deadlocking. A new SQLite file gets its tables on the spot; anything else that is not
-at this code's revision is refused by name.
+writers queue up instead of deadlocking. A new SQLite file, and an empty PostgreSQL database, get their tables on the
+spot; anything else that is not at this code's revision is refused by name.
 """
 
 from __future__ import annotations
@@ -10,60 +10,74 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
-from db.errors import DatabaseError, SchemaVersionError
+from db import postgresql
+from db.errors import DatabaseError
+from db.filesystems import network_mount
+from db.revisions import HEAD_REVISION, VERSION_TABLE, read_revision, refuse
+from db.urls import DEFAULT_URL, resolve_url, shown
 
-DEFAULT_URL = "rlsweep.db"
-VERSION_TABLE = "rlsweep_alembic_version"
-HEAD_REVISION = "0002"
+__all__ = [
+    "BUSY_TIMEOUT_SECONDS",
+    "DEFAULT_URL",
+    "HEAD_REVISION",
+    "VERSION_TABLE",
+    "begin_write",
+    "check_place",
+    "check_single_node",
+    "connect",
+    "database_exists",
+    "ensure_revision",
+    "explained",
+    "make_engine",
+    "open_database",
+    "reason",
+    "resolve_url",
+    "sqlite_path",
+]
+
 BUSY_TIMEOUT_SECONDS = 30.0
-
-
-def resolve_url(value: str | None) -> URL:
-    """The database meant by `--db`, else by `RLSWEEP_DB`, else `rlsweep.db` here; a bare path is SQLite."""
-    given = value or os.environ.get("RLSWEEP_DB") or DEFAULT_URL
-    if "://" not in given:
-        return URL.create("sqlite", database=str(Path(given).expanduser().absolute()))
-    try:
-        url = make_url(given)
-        url.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
-        raise DatabaseError(
-            f"`{_redacted(given)}` is not a database URL that can be used here ({error}). "
-            "Give a path for SQLite, or postgresql+psycopg://user@host/name."
-        ) from error
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise DatabaseError(f"rlsweep runs on SQLite and PostgreSQL, not on {url.get_backend_name()}.")
-    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-        # Trials run in other folders than the one that a relative path was meant for.
-        return url.set(database=str(Path(str(url.database)).expanduser().absolute()))
-    return url
+# RETURNING, and ALTER TABLE ... DROP COLUMN in migrations.
+_OLDEST_SQLITE = (3, 35)
+_INSTEAD = "use PostgreSQL: --db postgresql+psycopg://user@host/name."
 
 
 def open_database(url: URL, *, create: bool = True) -> Engine:
     """An engine on a database whose tables fit this code.
 
-    Raises DatabaseError when the file cannot be opened, is not SQLite, belongs to another program, or does not
-    exist and `create` is false; SchemaVersionError (exit 5) when its revision is not this code's.
+    Raises DatabaseError when there is no answer, or the file cannot be opened, is not SQLite, lies on a network file
+    system, belongs to another program, or does not exist and `create` is false; SchemaVersionError (exit 5) when its
+    revision is not this code's.
     """
+    engine = connect(url, create=create)
+    ensure_revision(engine, create=create)
+    return engine
+
+
+def connect(url: URL, *, create: bool = False) -> Engine:
+    """An engine on a database at whatever revision; it has not connected yet. Only maintenance wants this one."""
     if url.get_backend_name() == "sqlite":
         _check_sqlite_file(url, create=create)
-    engine = make_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
-    if url.get_backend_name() == "sqlite":
+        engine = make_engine(url)
         _configure_sqlite(engine)
-    ensure_revision(engine, create=create)
+        return engine
+    engine = make_engine(url, **postgresql.POOL)
+    event.listen(engine, "connect", lambda connection, _record: postgresql.prepare_session(connection))
     return engine
 
 
 def make_engine(url: URL, **options: Any) -> Engine:
     """An engine that has not connected yet. DatabaseError if the database's driver is not installed."""
+    arguments = {} if url.get_backend_name() == "sqlite" else postgresql.connect_arguments(url)
     try:
-        return create_engine(url, **options)
+        return create_engine(url, connect_args=arguments, **options)
     except ModuleNotFoundError as error:
         raise DatabaseError(f"{error.name} is not installed; PostgreSQL needs rlsweep[postgres].") from error
 
@@ -71,12 +85,26 @@ def make_engine(url: URL, **options: Any) -> Engine:
 def ensure_revision(engine: Engine, *, create: bool) -> None:
     """Connect, and raise as `open_database` does unless the tables fit this code; makes them only if `create`."""
     try:
-        _ensure_revision(engine, create=create)
-    except DBAPIError as error:
+        with explained(engine.url):
+            _ensure_revision(engine, create=create)
+    except DatabaseError:
         engine.dispose()
-        raise DatabaseError(
-            f"Cannot open the database {_shown(engine.url)}: {error.orig}. Choose another one with --db."
-        ) from error
+        raise
+
+
+@contextmanager
+def explained(url: URL) -> Iterator[None]:
+    """Around what uses a database: what its driver raises becomes a DatabaseError of one sentence."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise DatabaseError(f"Cannot use the database {shown(url)}: {reason(url, error)}.") from error
+
+
+def reason(url: URL, error: DBAPIError) -> str:
+    """What an error of the driver means, as the end of a sentence; it holds no password."""
+    said = str(error.orig) if url.get_backend_name() == "sqlite" else postgresql.explain(url, error)
+    return said.rstrip(".")
 
 
 def sqlite_path(url: URL, *, must_exist: bool) -> Path:
@@ -104,35 +132,56 @@ def check_place(url: URL) -> None:
         _check_sqlite_file(url, create=True)
 
 
+def check_single_node(url: URL, *, num_nodes: int) -> None:
+    """Raise DatabaseError if trials on other nodes of a cluster were to write to an SQLite file."""
+    if num_nodes > 1 and url.get_backend_name() == "sqlite":
+        raise DatabaseError(
+            f"The Ray cluster has {num_nodes} nodes, and {url.database} is an SQLite file, which only the processes "
+            f"of one host can share. Run on one node, or {_INSTEAD}"
+        )
+
+
 def begin_write(engine: Engine) -> Any:
     """A write transaction as a context manager yielding a Connection; on SQLite it begins IMMEDIATE."""
     return engine.execution_options(rlsweep_write=True).begin()
 
 
-def _shown(url: URL) -> str:
-    """A URL without what may be secret: the password, and the query, which may hold one too."""
-    return url.set(query={}).render_as_string()
-
-
-def _redacted(given: str) -> str:
-    scheme, _, rest = given.partition("://")
-    return f"{scheme}://***@{rest.rpartition('@')[2]}" if "@" in rest else given
-
-
 def _check_sqlite_file(url: URL, *, create: bool) -> None:
     """Refuse a path that SQLite cannot use. Never opens the file: closing it would drop this process's locks on it."""
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise DatabaseError(
+            f"This Python comes with SQLite {sqlite3.sqlite_version}; rlsweep needs 3.{_OLDEST_SQLITE[1]} or newer. "
+            f"Use another Python, or {_INSTEAD}"
+        )
     path = sqlite_path(url, must_exist=not create)
-    if not path.exists():
-        if not path.parent.is_dir():
-            raise DatabaseError(f"The folder {path.parent} of the database does not exist; make it first.")
-        try:
-            with tempfile.TemporaryFile(dir=path.parent):  # permissions do not tell it all; nothing is left behind
-                return
-        except OSError as error:
-            raise DatabaseError(
-                f"Nothing can be written in the folder {path.parent} of the database ({error.strerror}); choose "
-                "another place with --db."
-            ) from error
+    if not path.parent.is_dir():
+        raise DatabaseError(f"The folder {path.parent} of the database does not exist; make it first.")
+    mount = network_mount(path)
+    if mount is not None:
+        raise DatabaseError(
+            f"{path} lies on a file system that other hosts may share ({mount.fstype}, mounted at {mount.mountpoint}). "
+            "SQLite's write-ahead log needs memory that all its users share, so it would be corrupted there. Put "
+            f"the file on a disk of this host, or {_INSTEAD}"
+        )
+    if path.exists():
+        _check_writable(path)
+    else:
+        _check_room_for(path)
+
+
+def _check_room_for(path: Path) -> None:
+    try:
+        # Permissions do not tell it all; nothing is left behind.
+        with tempfile.TemporaryFile(dir=path.parent):
+            return
+    except OSError as error:
+        raise DatabaseError(
+            f"Nothing can be written in the folder {path.parent} of the database ({error.strerror}); choose "
+            "another place with --db."
+        ) from error
+
+
+def _check_writable(path: Path) -> None:
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         raise DatabaseError(
             f"{path} cannot be written (SQLite also writes beside it); make the file and its folder writable, "
@@ -156,49 +205,16 @@ def _configure_sqlite(engine: Engine) -> None:
 
 def _ensure_revision(engine: Engine, *, create: bool) -> None:
     with engine.connect() as connection:
-        revision = _revision(connection)
+        if engine.dialect.name == "postgresql":
+            postgresql.check_server(connection)
+        revision = read_revision(connection)
     if revision == HEAD_REVISION:
         return
     if revision is not None:
-        _refuse(engine, revision)
+        refuse(shown(engine.url), revision)
     if not create:
-        raise DatabaseError(f"{_shown(engine.url)} is empty. `rlsweep submit` makes its tables.")
-    _make_tables(engine)
+        raise DatabaseError(f"{shown(engine.url)} is empty. `rlsweep submit` makes its tables.")
 
+    from db.migrate import make_tables
 
-def _make_tables(engine: Engine) -> None:
-    from db.migrate import create_tables
-
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
-            # Kept in the file. Not before the file is known to be ours, and not inside a transaction.
-            connection.connection.driver_connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[union-attr]
-    with begin_write(engine) as connection:
-        # Another process may have made the tables while this one waited for the write lock.
-        if _revision(connection) is None:
-            create_tables(connection)
-
-
-def _revision(connection: Connection) -> str | None:
-    """The revision the tables are at; None for an empty database. Refuses tables that are not ours."""
-    tables = set(inspect(connection).get_table_names())
-    if VERSION_TABLE in tables:
-        return str(connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one())  # noqa: S608
-    if tables:
-        shown = ", ".join(sorted(tables)[:3])
-        raise DatabaseError(
-            f"{_shown(connection.engine.url)} holds another program's tables ({shown}, ...). "
-            "Choose another database with --db."
-        )
-    return None
-
-
-def _refuse(engine: Engine, revision: str) -> NoReturn:
-    where = _shown(engine.url)
-    if revision > HEAD_REVISION:
-        raise SchemaVersionError(
-            f"{where} is at revision {revision}, newer than this rlsweep's {HEAD_REVISION}. Upgrade rlsweep."
-        )
-    raise SchemaVersionError(
-        f"{where} is at revision {revision}, older than this rlsweep's {HEAD_REVISION}, and cannot be read by it."
-    )
+    make_tables(engine)

@@ -20,9 +20,11 @@ _SQLITE_FAILURES = {
     sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PROTOCOL,
 }  # fmt: skip
 _POSTGRESQL_FAILURES = ("08", "53", "57", "58", "F0", "XX")  # classes of SQLSTATE that are not about the query
+_POSTGRESQL_CANCELED = "57014"
 _REFUSALS = re.compile(
-    r"not authorized|readonly database|read-only transaction|one statement at a time|multiple commands"
-    r"|read-write mode|data-modifying|not allowed here|not allowed in a non-volatile|invalid transaction termination"
+    r"not authorized|may not be modified|readonly database|read-only transaction|one statement at a time"
+    r"|multiple commands|read-write mode|data-modifying|not allowed here|not allowed in a non-volatile"
+    r"|invalid transaction termination"
 )
 _NO_RELATION = re.compile(r'no such table: (?P<lite>\S+)|relation "(?P<server>[^"]+)" does not exist')
 _NO_COLUMN = re.compile(r'no such column: (?P<lite>\S+)|column "?(?P<server>[^"\s]+)"? does not exist')
@@ -31,16 +33,23 @@ _NEAR = re.compile(r'near "(?P<token>[^"]+)"')
 
 def query_error(query: str, error: StatementError) -> RlsweepError:
     """The error to raise for one that came from running `query`: SpecError if the query is at fault."""
-    message = _message(query, error)
+    message = _message(query, str(error.orig).strip())
     if isinstance(error, DBAPIError) and not _is_about_the_query(error.orig):
         return DatabaseError(f"The database could not run the query: {message}")
-    return SpecError(" ".join(filter(None, (f"The database refuses the query: {message}", _advice(query, message)))))
+    advice = _advice(query, message)
+    # Where the database points at a place in the query, the advice must not move what it points at.
+    separator = "\n" if "\n" in message else ". "
+    return SpecError(f"The database refuses the query: {message}{separator if advice else ''}{advice}")
 
 
-def was_stopped(error: DBAPIError) -> bool:
-    """Whether the database gave the query up because it was told to."""
-    stopped_by_sqlite = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-    return stopped_by_sqlite or getattr(error.orig, "sqlstate", None) == "57014"
+def was_interrupted(error: StatementError) -> bool:
+    """Whether SQLite gave the query up because Ctrl-C or the time limit told it to."""
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+
+
+def was_stopped(error: StatementError) -> bool:
+    """Whether the database gave the query up because it was told to, by whomever."""
+    return was_interrupted(error) or getattr(error.orig, "sqlstate", None) == _POSTGRESQL_CANCELED
 
 
 def _is_about_the_query(error: BaseException | None) -> bool:
@@ -50,16 +59,15 @@ def _is_about_the_query(error: BaseException | None) -> bool:
     return state is not None and not state.startswith(_POSTGRESQL_FAILURES)
 
 
-def _message(query: str, error: StatementError) -> str:
-    """The database's message. PostgreSQL shows the line; its numbers count one line that was put before the query."""
-    message = str(error.orig).strip()
-    if "\n" in message:
-        return re.sub(r"^LINE (\d+):", lambda found: f"LINE {int(found[1]) - 1}:", message, flags=re.MULTILINE) + "\n"
-    near = _NEAR.search(message)
-    if near and query.count(near["token"]) == 1:
-        before = query[: query.index(near["token"])]
-        message += f" (line {before.count(chr(10)) + 1}, column {len(before.rpartition(chr(10))[2]) + 1})"
-    return message + "."
+def _message(query: str, said: str) -> str:
+    """What the database said, with the place in the query. PostgreSQL counts a line that was put before the query."""
+    if "\n" in said:
+        return re.sub(r"^LINE (\d+):", lambda found: f"LINE {int(found[1]) - 1}:", said, flags=re.MULTILINE)
+    near = _NEAR.search(said)
+    if near is None or query.count(near["token"]) != 1:
+        return said
+    before = query[: query.index(near["token"])]
+    return f"{said} (line {before.count(chr(10)) + 1}, column {len(before.rpartition(chr(10))[2]) + 1})"
 
 
 def _advice(query: str, message: str) -> str:

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine
 
+from db.outage import wait_for_database
 from db.reader import Reader, TrialRow
 from db.states import TrialState
 from db.store import PlanStore
@@ -23,6 +24,8 @@ from workers.provenance import is_dead
 
 if TYPE_CHECKING:
     from orchestrator.launch import Launch
+
+T = TypeVar("T")
 
 
 def drive(
@@ -54,8 +57,8 @@ def drive(
         for row in _longest_first(trials, specs)
     ]
     interrupted = threading.Event()
-    with _draining_on_interrupt(interrupted, lambda: store.request_drain(sweep_id)):
-        store.queue([row.trial_id for row in trials])
+    with _draining_on_interrupt(interrupted, lambda: _waiting(lambda: store.request_drain(sweep_id))):
+        _waiting(lambda: store.queue([row.trial_id for row in trials]))
         try:
             artifacts.ray.mkdir(parents=True, exist_ok=True)
             launch.start_ray(engine.url, num_cpus=os.cpu_count() or 1)
@@ -63,14 +66,19 @@ def drive(
                 lambda: launch.run_trials(launches, max_concurrent=at_a_time, storage_folder=artifacts.ray), watch
             )
             if not interrupted.is_set():
-                _end_the_hopeless(engine, launches)
+                _waiting(lambda: _end_the_hopeless(engine, launches))
         finally:
             launch.stop_ray()
             shutil.rmtree(artifacts.ray, ignore_errors=True)  # Ray's own notes; nothing of ours is in them
-            store.declare_lost(sweep_id, is_dead=is_dead)
-            store.unqueue([launched.trial_id for launched in launches])
-            store.clear_drain(sweep_id)
+            _waiting(lambda: _leave(store, sweep_id, launches))
     return interrupted.is_set()
+
+
+def _leave(store: PlanStore, sweep_id: int, launches: Sequence[Launch]) -> None:
+    """No attempt of this driver runs any more, and nobody waits for a place."""
+    store.declare_lost(sweep_id, is_dead=is_dead)
+    store.unqueue([launched.trial_id for launched in launches])
+    store.clear_drain(sweep_id)
 
 
 def _end_the_hopeless(engine: Engine, launches: Sequence[Launch]) -> None:
@@ -85,6 +93,11 @@ def _end_the_hopeless(engine: Engine, launches: Sequence[Launch]) -> None:
             lost = sum(attempt["state"] == "lost" for attempt in reader.attempts(launched.trial_id))
             what = f"Its attempts died without saying why ({lost} so far)" if lost else "It could not be started"
             store.fail(launched.trial_id, message=f"{what}; see {log_of(launched).parent}.")
+
+
+def _waiting(operation: Callable[[], T]) -> T:
+    """Do it once the database is there: one that restarts must not end a sweep."""
+    return wait_for_database(operation, say=lambda what: print(what, flush=True))
 
 
 def _in_background(work: Callable[[], None], watch: Callable[[threading.Event], None]) -> None:
@@ -116,7 +129,7 @@ def _draining_on_interrupt(interrupted: threading.Event, drain: Callable[[], Non
         if interrupted.is_set():
             raise KeyboardInterrupt
         interrupted.set()
-        threading.Thread(target=drain, name="drain").start()
+        threading.Thread(target=drain, name="drain", daemon=True).start()
 
     signals = (signal.SIGINT, signal.SIGTERM)
     before: dict[int, Any] = {number: signal.signal(number, on_interrupt) for number in signals}

@@ -14,20 +14,25 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
 
-from db.database import open_database, resolve_url
-from db.errors import EnvironmentProblem, RlsweepError
+from db.database import check_single_node, open_database, resolve_url
+from db.errors import DatabaseError, EnvironmentProblem, RlsweepError
+from db.outage import is_outage, wait_for_database
 from db.store import PlanStore
 from orchestrator.machine import RAY_MEMORY_GB
 from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SUCCEEDED
 from workers.provenance import is_dead
 from workers.spec import Execution
+
+T = TypeVar("T")
 
 # An attempt that was killed is tried again this often before a person has to look.
 MAX_RESTARTS = 3
@@ -85,6 +90,7 @@ def start_ray(database: URL, *, num_cpus: int) -> None:
             f"Ray did not start: {error}. It needs about {RAY_MEMORY_GB} GB of memory and room in /dev/shm and /tmp."
         ) from error
     logging.getLogger("ray").setLevel(logging.ERROR)
+    check_single_node(database, num_nodes=sum(node["Alive"] for node in ray.nodes()))
 
 
 def stop_ray() -> None:
@@ -138,8 +144,13 @@ def _drained_stopper(sweep_id: int) -> Any:
             if time.monotonic() - self.asked_at < 1.0:
                 return False
             self.asked_at = time.monotonic()
-            plan = PlanStore(open_database(resolve_url(None), create=False))
-            return plan.is_draining(sweep_id) and not plan.has_living_attempts(sweep_id)
+            try:
+                plan = PlanStore(open_database(resolve_url(None), create=False))
+                return plan.is_draining(sweep_id) and not plan.has_living_attempts(sweep_id)
+            except (SQLAlchemyError, DatabaseError) as error:
+                if is_outage(error):
+                    return False
+                raise
 
     return Drained()
 
@@ -147,21 +158,28 @@ def _drained_stopper(sweep_id: int) -> Any:
 def run_attempt(launch: Launch) -> int:
     """Run one attempt in a process of its own; returns its exit code.
 
-    Waits while an earlier attempt, of a driver that was killed say, still holds the trial. Raises AttemptDied when
-    the attempt recorded no end of the trial: Ray Tune then starts it anew.
+    Waits while an earlier attempt, of a driver that was killed say, still holds the trial, and while the database is
+    away. Raises AttemptDied when the attempt recorded no end of the trial: Ray Tune then starts it anew.
     """
-    plan = PlanStore(open_database(resolve_url(None), create=False))
-    plan.declare_lost(launch.sweep_id, is_dead=is_dead)
-    while plan.is_held(launch.trial_id) and not plan.is_draining(launch.sweep_id):
+    plan = PlanStore(_waiting(lambda: open_database(resolve_url(None), create=False)))
+    declare_lost = partial(plan.declare_lost, launch.sweep_id, is_dead=is_dead)
+    is_draining = partial(plan.is_draining, launch.sweep_id)
+    _waiting(declare_lost)
+    while _waiting(lambda: plan.is_held(launch.trial_id) and not is_draining()):
         time.sleep(1.0)
-        plan.declare_lost(launch.sweep_id, is_dead=is_dead)
-    if plan.is_draining(launch.sweep_id):
+        _waiting(declare_lost)
+    if _waiting(is_draining):
         return EXIT_INTERRUPTED
     exit_code = _run_process(launch)
-    if exit_code in (EXIT_SUCCEEDED, EXIT_FAILED) or plan.is_draining(launch.sweep_id):
+    if exit_code in (EXIT_SUCCEEDED, EXIT_FAILED) or _waiting(is_draining):
         return exit_code
-    plan.declare_lost(launch.sweep_id, is_dead=is_dead)
+    _waiting(declare_lost)
     raise AttemptDied(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
+
+
+def _waiting(operation: Callable[[], T]) -> T:
+    """Do it once the database is there; Ray keeps what is printed in the worker's log."""
+    return wait_for_database(operation, say=lambda what: print(what, flush=True))
 
 
 def _run_process(launch: Launch) -> int:

@@ -1,8 +1,9 @@
 """rlsweep for notebooks and scripts: a thin face that hands names on.
 
 import rlsweep
-reader = rlsweep.open("rlsweep.db")
-reader.curve([1, 2])
+with rlsweep.open("rlsweep.db") as results:
+    curve = results.learning_curve(sweep="quickstart")
+    best = results.sql("SELECT model, MIN(test_loss) AS test_loss FROM learning_curve GROUP BY model")
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from db.reader import Reader
+    from exchange.frames import Results
 
 __version__ = version("rlsweep")
 __all__ = ["__version__", "open"]
@@ -22,7 +23,7 @@ __all__ = ["__version__", "open"]
 def _refuse_shadows() -> None:
     """Say plainly when a file beside the notebook hides one of our packages, whose names are short."""
     home = Path(__file__).resolve().parents[1]
-    for name in ("db", "scaling", "workers", "orchestrator", "migrations"):
+    for name in ("db", "scaling", "exchange", "workers", "orchestrator", "migrations"):
         found = importlib.util.find_spec(name)
         origin = Path(found.origin).resolve() if found and found.origin else None
         if origin is None or home not in origin.parents:
@@ -32,9 +33,12 @@ def _refuse_shadows() -> None:
 _refuse_shadows()
 
 
-def open(url: str | None = None) -> Reader:
-    """Read a database: a path for SQLite, a URL for PostgreSQL, by default what `RLSWEEP_DB` names."""
-    from db.database import open_database, resolve_url
-    from db.reader import Reader
+def open(url: str | None = None, *, time_limit_seconds: float | None = None) -> Results:
+    """Read a database: a path for SQLite, a URL for PostgreSQL, by default what `RLSWEEP_DB` names.
 
-    return Reader(open_database(resolve_url(url), create=False))
+    What is returned cannot write. `time_limit_seconds` is how long the database may work on one query; None: for ever.
+    """
+    from db.database import resolve_url
+    from exchange.frames import Results
+
+    return Results(resolve_url(url), time_limit_seconds=time_limit_seconds)

@@ -21,7 +21,7 @@ def check_mixture(observations: Observations) -> list[Check]:
         "model": list(observations.model),
         "group size": observations.group_size.tolist(),
         "tau": np.nan_to_num(observations.tau, nan=-1.0).tolist(),
-        "learning rate": observations.learning_rate.tolist(),
+        "learning rate": np.nan_to_num(observations.learning_rate, nan=-1.0).tolist(),
     }
     found = []
     for name, values in settings.items():

@@ -117,6 +117,7 @@ def from_rows(
         raise FitError("there are no evaluations to fit. Run the sweep first, or name another one.")
     if x not in X_COLUMN:
         raise FitError(f"x = {x!r} is not an x-axis. Choose one of {', '.join(X_COLUMN)}.")
+    _require_sizes(rows)
     benchmark = _only(rows, "benchmark", "--benchmark")
     protocol = _only(rows, "protocol", "--protocol")
     ordered = sorted(rows, key=lambda row: _order(row, X_COLUMN[x]))
@@ -193,7 +194,7 @@ def _counts(ordered: Sequence[Row]) -> tuple[FloatArray, FloatArray]:
 def _order(row: Row, column: str) -> tuple[float, str, float, float, float, float, float]:
     x = _number(row[column])
     return (
-        _number(row["num_params"]), str(row["model"]), _number(row["seed"]), _number(row["trial_id"]),
+        _number(row["num_params"]), str(row["model"]), float(_integer(row["seed"])), _number(row["trial_id"]),
         -1.0 if math.isnan(x) else x, _number(row["step"]), _number(row["evaluation_id"]),
     )  # fmt: skip
 
@@ -212,4 +213,18 @@ def _floats(ordered: Sequence[Row], name: str) -> FloatArray:
 
 
 def _integers(ordered: Sequence[Row], name: str) -> IntArray:
-    return np.array([row[name] for row in ordered], dtype=np.int64)
+    return np.array([_integer(row[name]) for row in ordered], dtype=np.int64)
+
+
+def _integer(value: object) -> int:
+    """The value; -1 for one that is not known, which an imported run's seed and group size may be."""
+    return -1 if value is None else int(value)  # type: ignore[call-overload]
+
+
+def _require_sizes(rows: Sequence[Row]) -> None:
+    unknown = sorted({str(row["model"]) for row in rows if row["num_params"] is None})
+    if unknown:
+        raise FitError(
+            f"the size of {', '.join(unknown)} is not known, and a law needs it. Import these runs again with their "
+            "size: --set num_params=NUMBER, or a column mapped to it."
+        )

@@ -19,13 +19,7 @@ def print_trial_page(
     curve: Sequence[Mapping[str, Any]],
 ) -> None:
     """Print a trial for a person; `--json` has everything."""
-    console.print(
-        f"Trial {trial['id']}: {trial['model']}, seed {trial['seed']}, {trial['algorithm']} on "
-        f"{trial['data']}, {trial['prompts_per_step']} prompts x {trial['group_size']} a step, "
-        f"learning rate {trial['learning_rate']:g}",
-        highlight=False,
-        markup=False,
-    )
+    console.print(f"Trial {trial['id']}: {_description(trial)}", highlight=False, markup=False)
     console.print(f"State: {trial['state']}.  Identity: {trial['science_hash']}", highlight=False)
     console.print(_attempt_table(attempts))
     for benchmark, protocol in dict.fromkeys((row["benchmark"], row["protocol"]) for row in curve):
@@ -43,6 +37,19 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(_LEVELS[round((value - low) / (high - low) * (len(_LEVELS) - 1))] for value in values)
 
 
+def _description(trial: Mapping[str, Any]) -> str:
+    """What the trial is, in a line; an imported one may not say everything."""
+    if trial["origin"] != "native":
+        words = {"seed": "seed", "algorithm": "algorithm", "data": "data", "group_size": "group size", "tau": "tau"}
+        told = [f"{word} {trial[name]}" for name, word in words.items() if trial[name] is not None]
+        return ", ".join([trial["model"], *told, f"imported ({trial['origin']})"])
+    return (
+        f"{trial['model']}, seed {trial['seed']}, {trial['algorithm']} on "
+        f"{trial['data']}, {trial['prompts_per_step']} prompts x {trial['group_size']} a step, "
+        f"learning rate {trial['learning_rate']:g}"
+    )
+
+
 def _attempt_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("attempt", "state", "from step", "host", "engine", "device", "code", "message"):
@@ -54,7 +61,7 @@ def _attempt_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
             str(row["number"]),
             row["state"],
             resumed,
-            row["host"],
+            row["host"] or "",
             row["engine"] or "",
             row["device"] or "",
             revision + (" (changed)" if row["git_dirty"] else ""),
@@ -71,9 +78,9 @@ def _curve_table(curve: Sequence[Mapping[str, Any]]) -> Table:
         error = row["standard_error"]
         table.add_row(
             str(row["step"]),
-            f"{row['samples']:,}",
-            f"{row['tokens']:,}",
-            f"{row['flops']:.3g}",
+            "" if row["samples"] is None else f"{row['samples']:,}",
+            "" if row["tokens"] is None else f"{row['tokens']:,}",
+            "" if row["flops"] is None else f"{row['flops']:.3g}",
             f"{row['test_loss']:.4f}",
             "" if error is None else f"{error:.4f}",
         )

@@ -44,7 +44,7 @@ def trial_table(title: str, trials: Sequence[TrialRow], *, width: int) -> Table:
         table.add_row(
             str(trial.trial_id),
             trial.model,
-            str(trial.seed),
+            "" if trial.seed is None else str(trial.seed),
             *(str(trial.axes.get(axis, "")) for axis in others),
             _state(trial),
             str(trial.step),

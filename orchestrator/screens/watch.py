@@ -1,17 +1,26 @@
-"""What is shown while a sweep runs: a live table on a terminal, else a line whenever a trial changes."""
+"""What is shown while a sweep runs: a live table on a terminal, else a line whenever a trial changes.
+
+A database that is away is waited for, however long: the trials go on without it.
+"""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from db.outage import wait_for_database
 from db.reader import Reader, TrialRow
 from db.states import FINAL_TRIAL_STATES, TrialState
 from orchestrator.screens.trial_table import duration, other_axes, seconds_left, summary_line, trial_table
+
+T = TypeVar("T")
 
 _REFRESH_SECONDS = 1.0
 _QUARTERS = 4
@@ -34,7 +43,7 @@ def _watch_live(
     started = time.monotonic()
 
     def picture() -> Group:
-        trials = reader.trials(sweep_id)
+        trials = _waiting(lambda: reader.trials(sweep_id), console)
         left = sweep_seconds_left(trials, at_a_time)
         line = f"{summary_line(trials)};  {duration(time.monotonic() - started)} elapsed"
         if left is not None:
@@ -54,16 +63,23 @@ def _watch_by_lines(reader: Reader, sweep_id: int, console: Console, finished: t
     said_draining = False
     while True:
         last = finished.wait(_REFRESH_SECONDS)
-        if not said_draining and reader.is_draining(sweep_id):
+        if not said_draining and _waiting(lambda: reader.is_draining(sweep_id), console):
             said_draining = True
             console.print(_DRAINING, highlight=False)
-        for trial in reader.trials(sweep_id):
+        for trial in _waiting(lambda: reader.trials(sweep_id), console):
             news = (trial.state, trial.attempt, trial.phase, int(trial.share * _QUARTERS))
             if trial.trial_id in shown and shown[trial.trial_id] != news:
                 console.print(_line(trial), highlight=False, soft_wrap=True)
             shown[trial.trial_id] = news
         if last:
             return
+
+
+def _waiting(read: Callable[[], T], console: Console) -> T:
+    def say(what: str) -> None:
+        console.print(what, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+    return wait_for_database(read, say=say, limit_seconds=math.inf)
 
 
 def _line(trial: TrialRow) -> str:

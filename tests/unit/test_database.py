@@ -7,47 +7,35 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import URL, Engine, inspect, text
 
-from db.database import HEAD_REVISION, VERSION_TABLE, begin_write, open_database, resolve_url
+from db.database import VERSION_TABLE, begin_write, check_single_node, connect, open_database, resolve_url
 from db.errors import DatabaseError, SchemaVersionError
-from db.migrate import alembic_config
 from db.tables import Base
 from db.views import views
+from tests.postgresql import PostgresqlServer
 
 
-def test_a_new_file_gets_its_tables_and_views(tmp_path: Path) -> None:
-    engine = open_database(resolve_url(str(tmp_path / "new.db")))
-    found = inspect(engine)
+def test_an_empty_place_gets_the_tables_and_views(empty_database_url: URL) -> None:
+    found = inspect(open_database(empty_database_url))
     assert set(found.get_table_names()) == {*Base.metadata.tables, VERSION_TABLE}
     assert set(views.tables) <= set(found.get_view_names())
 
 
-def test_the_views_have_the_columns_that_queries_expect(tmp_path: Path) -> None:
-    engine = open_database(resolve_url(str(tmp_path / "new.db")))
+def test_the_views_have_the_columns_that_queries_expect(database: Engine) -> None:
     for name, view in views.tables.items():
-        made = [column["name"] for column in inspect(engine).get_columns(name)]
+        made = [column["name"] for column in inspect(database).get_columns(name)]
         assert made == [column.name for column in view.columns], name
 
 
-def test_the_migrations_make_what_the_models_describe(tmp_path: Path) -> None:
+def test_the_migrations_make_what_the_models_describe(database: Engine) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    engine = open_database(resolve_url(str(tmp_path / "new.db")))
-    with engine.connect() as connection:
+    with database.connect() as connection:
         options = {"version_table": VERSION_TABLE, "compare_type": True}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
-
-
-def test_the_code_names_the_newest_revision(tmp_path: Path) -> None:
-    from alembic.script import ScriptDirectory
-
-    engine = open_database(resolve_url(str(tmp_path / "new.db")))
-    with engine.connect() as connection:
-        scripts = ScriptDirectory.from_config(alembic_config(connection))
-        assert scripts.get_heads() == [HEAD_REVISION]
 
 
 def test_every_table_and_column_is_commented() -> None:
@@ -56,9 +44,8 @@ def test_every_table_and_column_is_commented() -> None:
         assert [column.name for column in table.columns if not column.comment] == [], table.name
 
 
-def test_sqlite_writes_ahead_and_checks_foreign_keys(tmp_path: Path) -> None:
-    engine = open_database(resolve_url(str(tmp_path / "new.db")))
-    with engine.connect() as connection:
+def test_sqlite_writes_ahead_and_checks_foreign_keys(sqlite_database: Engine) -> None:
+    with sqlite_database.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
 
@@ -99,13 +86,20 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_text() == "buy milk\n" * 1000
 
 
-@pytest.mark.parametrize(("revision", "message"), [("9999", "newer than this rlsweep"), ("0000", "older than this")])
-def test_another_revision_is_named_with_its_own_exit_code(tmp_path: Path, revision: str, message: str) -> None:
-    url = resolve_url(str(tmp_path / "other.db"))
-    with begin_write(open_database(url)) as connection:
+@pytest.mark.parametrize(
+    ("revision", "message"),
+    [
+        ("9999", r"newer than this rlsweep's .* Upgrade rlsweep"),
+        ("0001", "older than this rlsweep's .* `rlsweep db upgrade`"),
+        ("0000", "does not know"),
+        ("4c2f", "does not know"),
+    ],
+)
+def test_another_revision_is_named_with_its_own_exit_code(database: Engine, revision: str, message: str) -> None:
+    with begin_write(database) as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))
     with pytest.raises(SchemaVersionError, match=message) as caught:
-        open_database(url)
+        open_database(database.url)
     assert caught.value.exit_code == 5
 
 
@@ -120,10 +114,18 @@ def test_places_where_no_database_can_be_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://host/name", "nonsense://host", "postgresql+nonsense://host/name", "postgresql://host:port/name"]
+    ("url", "message"),
+    [
+        ("mysql://host/name", "not on mysql|is not a database URL"),
+        ("nonsense://host", "Give a path for SQLite, or postgresql"),
+        ("postgresql+nonsense://host/name", "Give a path for SQLite, or postgresql"),
+        ("postgresql://host:port/name", "Give a path for SQLite, or postgresql"),
+        ("postgresql+asyncpg://host/name", r"write postgresql\+psycopg://|is not a database URL"),
+        ("sqlite:///:memory:", "An in-memory database would be empty"),
+    ],
 )
-def test_other_databases_are_refused(url: str) -> None:
-    with pytest.raises(DatabaseError):
+def test_other_databases_are_refused(url: str, message: str) -> None:
+    with pytest.raises(DatabaseError, match=message):
         open_database(resolve_url(url))
 
 
@@ -152,3 +154,34 @@ def test_the_environment_names_the_database_unless_the_command_line_does(monkeyp
     monkeypatch.setenv("RLSWEEP_DB", "/somewhere/a.db")
     assert resolve_url(None).database == "/somewhere/a.db"
     assert resolve_url("/elsewhere/b.db").database == "/elsewhere/b.db"
+
+
+def test_an_empty_database_is_not_filled_by_reading_it(postgresql_server: PostgresqlServer) -> None:
+    url = postgresql_server.new_database(empty=True)
+    with pytest.raises(DatabaseError, match=r"is empty\. `rlsweep submit` makes its tables"):
+        open_database(url, create=False)
+    assert inspect(connect(url)).get_table_names() == []
+    postgresql_server.drop_database(url)
+
+
+def test_another_programs_tables_are_refused_on_a_server_too(postgresql_server: PostgresqlServer) -> None:
+    url = postgresql_server.new_database(empty=True)
+    postgresql_server.execute("CREATE TABLE users (name TEXT)", database=str(url.database))
+    with pytest.raises(DatabaseError, match=r"another program's tables \(users"):
+        open_database(url)
+    postgresql_server.drop_database(url)
+
+
+def test_a_cluster_of_several_nodes_needs_postgresql(tmp_path: Path) -> None:
+    url = resolve_url(str(tmp_path / "a.db"))
+    check_single_node(url, num_nodes=1)
+    check_single_node(resolve_url("postgresql+psycopg://host/name"), num_nodes=3)
+    with pytest.raises(DatabaseError, match=r"(?s)has 3 nodes, and .*a\.db is an SQLite file.*PostgreSQL"):
+        check_single_node(url, num_nodes=3)
+
+
+def test_an_old_sqlite_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.34.1")
+    with pytest.raises(DatabaseError, match=r"SQLite 3\.34\.1; rlsweep needs 3\.35 or newer.*PostgreSQL"):
+        open_database(resolve_url(str(tmp_path / "a.db")))

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "ray", "trl", "scipy", "transformers", "vllm", "pandas", "numpy", "matplotlib", "datasets")
+HEAVY = ("torch", "ray", "trl", "scipy", "transformers", "vllm", "pandas", "numpy", "matplotlib", "datasets", "pyarrow")
 
 
 def imported_by(code: str) -> set[str]:
@@ -22,7 +22,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert imported_by(code) == set()
 
 
-@pytest.mark.parametrize("command", ["submit", "status", "show", "fit", "plot", "validate"])
+@pytest.mark.parametrize("command", ["submit", "status", "show", "fit", "plot", "validate", "sql", "export"])
 def test_the_help_of_every_command_imports_nothing_heavy(command: str) -> None:
     code = f"from orchestrator.cli import app\ntry: app(['{command}', '--help'])\nexcept SystemExit: pass"
     assert imported_by(code) == set()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"orchestrator", "workers", "db", "scaling", "migrations", "sweeps", "rlsweep"}
+PACKAGES = {"orchestrator", "workers", "db", "scaling", "exchange", "migrations", "sweeps", "rlsweep"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,74 @@
+"""What became of imported files: run by run, what was written, and which values contradict those that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Change: TypeAlias = Literal["new", "unchanged", "extended", "replaced", "conflicting"]
+
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A value of the new file that is not the stored one. `step` is None for what holds for the whole run."""
+
+    run: str
+    step: int | None
+    column: str
+    stored: object
+    new: object
+
+    def __str__(self) -> str:
+        where = "" if self.step is None else f", step {self.step}"
+        stored = "nothing" if self.stored is None else repr(self.stored)
+        return f"run {self.run}{where}: {self.column} is {stored} here and {self.new!r} in the file"
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of a run: the rows that were written for it, and its contradictions in a dry run."""
+
+    name: str
+    change: Change
+    num_steps: int = 0
+    num_evaluations: int = 0
+    contradictions: tuple[Contradiction, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImportOutcome:
+    """What became of one file. `sweep_id` is None after a dry run of a new sweep."""
+
+    sweep_id: int | None
+    runs: tuple[RunOutcome, ...]
+
+    def named(self, change: Change) -> tuple[str, ...]:
+        """Names of the runs with which this happened."""
+        return tuple(run.name for run in self.runs if run.change == change)
+
+    @property
+    def num_steps(self) -> int:
+        """Step rows that were written."""
+        return sum(run.num_steps for run in self.runs)
+
+    @property
+    def num_evaluations(self) -> int:
+        """Evaluation rows that were written."""
+        return sum(run.num_evaluations for run in self.runs)
+
+
+def refusal(sweep: str, found: Sequence[Contradiction]) -> str:
+    """Why files that contradict what is stored are not imported, value by value."""
+    runs = len({each.run for each in found})
+    lines = [
+        f"Nothing was imported: {len(found)} value{'s' * (len(found) > 1)} of {runs} run{'s' * (runs > 1)} "
+        f"differ{'s' * (len(found) == 1)} from what sweep {sweep!r} holds. Check the file and its mapping; "
+        "--replace makes the file's rows the ones that count.",
+        *(f"  {each}" for each in found[:_LISTED]),
+    ]
+    if len(found) > _LISTED:
+        lines.append(f"  ... and {len(found) - _LISTED} more")
+    return "\n".join(lines)

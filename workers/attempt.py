@@ -1,8 +1,9 @@
 """The process of one attempt: `python -m workers.attempt`, started by the launcher in a process group of its own.
 
 It claims the trial, keeps its lease from a thread beside the training loop, turns a polite signal into a stop at
-the end of the step, and ends the attempt in the store with what happened. It takes nothing on its command line but
-numbers and folders; the database's URL, which may hold a password, comes in the environment.
+the end of the step, and ends the attempt in the store with what happened. A database that is away is waited for at
+the start and at the end; in between the trial goes on without it. The command line takes nothing but numbers and
+folders; the database's URL, which may hold a password, comes in the environment.
 """
 
 from __future__ import annotations
@@ -13,17 +14,29 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.database import open_database, resolve_url
-from db.errors import CheckpointError, EngineError, EnvironmentProblem, NumericalError, SpecError, StaleAttemptError
+from db.errors import (
+    CheckpointError,
+    EngineError,
+    EnvironmentProblem,
+    NumericalError,
+    RlsweepError,
+    SpecError,
+    StaleAttemptError,
+)
+from db.outage import WAIT_LIMIT_SECONDS, wait_for_database
 from db.reader import Reader
 from db.states import AttemptState, Directive
-from db.store import AttemptStore, claim
 from db.store.leases import LEASE_SECONDS
+from db.store.spool import SpoolingAttemptStore, claim_with_spool, deliver_left_behind
 from workers.provenance import this_process
 from workers.spec import TrialSpec
 from workers.trial import Folders, run_trial
@@ -33,6 +46,15 @@ EXIT_SUCCEEDED = 0
 EXIT_FAILED = 10
 EXIT_INTERRUPTED = 11
 EXIT_STALE = 12
+# Its end waits on this machine, with what else the database does not have; the next attempt delivers it.
+EXIT_UNDELIVERED = 13
+
+_EXIT_CODES = {
+    AttemptState.SUCCEEDED: EXIT_SUCCEEDED,
+    AttemptState.FAILED: EXIT_FAILED,
+    AttemptState.INTERRUPTED: EXIT_INTERRUPTED,
+}
+_LOOK_SECONDS = 1.0
 
 
 def main() -> int:
@@ -41,6 +63,7 @@ def main() -> int:
     parser.add_argument("--trial-id", type=int, required=True)
     parser.add_argument("--models-folder", type=Path, required=True)
     parser.add_argument("--trial-folder", type=Path, required=True)
+    parser.add_argument("--wait-seconds", type=float, default=WAIT_LIMIT_SECONDS)
     arguments = parser.parse_args()
 
     _die_with_launcher()
@@ -48,39 +71,49 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
 
-    engine = open_database(resolve_url(None), create=False)
+    wait = partial(wait_for_database, say=_say, limit_seconds=arguments.wait_seconds)
+    engine = wait(lambda: open_database(resolve_url(None), create=False))
     reader = Reader(engine)
-    spec = TrialSpec.model_validate(reader.spec(sweep_id=arguments.sweep_id, trial_id=arguments.trial_id))
+    found = wait(lambda: reader.spec(sweep_id=arguments.sweep_id, trial_id=arguments.trial_id))
+    spec = TrialSpec.model_validate(found)
+    spool = arguments.trial_folder / "spool"
+    left = wait(lambda: deliver_left_behind(engine, spool, trial_id=arguments.trial_id, say=_say))
+    if left is AttemptState.FAILED:
+        return EXIT_FAILED
+    claim = partial(claim_with_spool, engine, trial_id=arguments.trial_id, sweep_id=arguments.sweep_id)
     try:
-        store = claim(engine, trial_id=arguments.trial_id, sweep_id=arguments.sweep_id, process=this_process())
+        store = wait(lambda: claim(process=this_process(), folder=spool, say=_say))
+        log = arguments.trial_folder / "logs" / f"attempt-{store.number}.log"
+        _write_output_to(log)
+        store.log_to(str(log))
+        threading.Thread(target=_keep_lease, args=(store, stopping), name="lease", daemon=True).start()
+        folders = Folders(models=arguments.models_folder, trial=arguments.trial_folder)
+        run = partial(run_trial, spec, store=store, reader=reader, folders=folders, is_stopping=stopping.is_set)
+        return _run(run, store, wait_seconds=arguments.wait_seconds)
     except StaleAttemptError as error:
-        print(error, file=sys.stderr)
+        _say(error)
         return EXIT_STALE
-    log = arguments.trial_folder / "logs" / f"attempt-{store.number}.log"
-    _write_output_to(log)
-    store.log_to(str(log))
-    threading.Thread(target=_keep_lease, args=(store, stopping), name="lease", daemon=True).start()
-    folders = Folders(models=arguments.models_folder, trial=arguments.trial_folder)
-    return _run(spec, store=store, reader=reader, folders=folders, stopping=stopping)
 
 
-def _run(spec: TrialSpec, *, store: AttemptStore, reader: Reader, folders: Folders, stopping: threading.Event) -> int:
+def _run(run: Callable[[], AttemptState], store: SpoolingAttemptStore, *, wait_seconds: float) -> int:
+    """Run the trial and record how it ended; returns once the database knows, or cannot be waited for any longer."""
     try:
-        outcome = run_trial(spec, store=store, reader=reader, folders=folders, is_stopping=stopping.is_set)
-    except StaleAttemptError as error:
-        print(error, file=sys.stderr)
-        return EXIT_STALE
+        outcome = run()
+        store.end(outcome)
+        is_known = store.wait_until_delivered(wait_seconds)
+    except StaleAttemptError:
+        raise
     except BaseException as error:
         traceback.print_exc()
+        outcome = AttemptState.FAILED
         store.end(
-            AttemptState.FAILED,
+            outcome,
             failure_class=failure_class(error),
             message=str(error) or type(error).__name__,
             traceback=traceback.format_exc(),
         )
-        return EXIT_FAILED
-    store.end(outcome)
-    return EXIT_SUCCEEDED if outcome is AttemptState.SUCCEEDED else EXIT_INTERRUPTED
+        is_known = store.wait_until_delivered(wait_seconds)
+    return _EXIT_CODES[outcome] if is_known else EXIT_UNDELIVERED
 
 
 def failure_class(error: BaseException) -> str:
@@ -112,18 +145,29 @@ def _die_with_launcher() -> None:
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
 
-def _keep_lease(store: AttemptStore, stopping: threading.Event) -> None:
-    """Renew the lease beside the training loop; a replaced attempt ends at once, writing nothing more."""
+def _keep_lease(store: SpoolingAttemptStore, stopping: threading.Event) -> None:
+    """Renew the lease beside the training loop; a replaced attempt ends at once, writing nothing more.
+
+    While the database is away it is asked every second, and what waits for it is delivered.
+    """
     pause = threading.Event()
-    while not pause.wait(LEASE_SECONDS / 6):
+    renewed_at = time.monotonic()
+    while not pause.wait(_LOOK_SECONDS):
+        if not store.is_away and time.monotonic() - renewed_at < LEASE_SECONDS / 6:
+            continue
+        renewed_at = time.monotonic()
         try:
             if store.renew() is Directive.DRAIN:
                 stopping.set()
         except StaleAttemptError as error:
-            print(error, file=sys.stderr, flush=True)
+            _say(error)
             os._exit(EXIT_STALE)
-        except SQLAlchemyError as error:  # busy or away: the next renewal may come through
-            print(f"The lease was not renewed: {error}", file=sys.stderr, flush=True)
+        except (SQLAlchemyError, RlsweepError, OSError) as error:  # the training thread hears of it too
+            _say(f"The lease was not renewed: {error}")
+
+
+def _say(what: object) -> None:
+    print(what, file=sys.stderr, flush=True)
 
 
 def _write_output_to(log: Path) -> None:

@@ -78,6 +78,7 @@ class Trajectory(TrainerCallback):
         self._nominal_params = nominal_params
         self.progress = progress
         self._saved = list(saved)
+        self._last_known_step = progress.step  # of the newest checkpoint that the database knows
         self._checkpoint_folder = checkpoint_folder
         self._check_block = check_block
         self._is_stopping = is_stopping
@@ -123,6 +124,8 @@ class Trajectory(TrainerCallback):
             )
         )
         self._saved.append(SavedCheckpoint(step, sealed.folder, self._at_milestone))
+        if not self._store.is_away:
+            self._last_known_step = step
         self._delete_old_checkpoints()
 
     def score(
@@ -195,9 +198,14 @@ class Trajectory(TrainerCallback):
         )
 
     def _delete_old_checkpoints(self) -> None:
-        """Keep the newest few and every milestone."""
+        """Keep the newest few and every milestone.
+
+        While the database is away, keep those that it knows too: the trial may have been given to another attempt,
+        which continues from one of them.
+        """
         newest = sorted(self._saved, key=lambda saved: saved.step)[-self._spec.execution.checkpoints_kept :]
-        for saved in [s for s in self._saved if s not in newest and not s.is_milestone]:
+        known = [saved for saved in self._saved if saved.step <= self._last_known_step and self._store.is_away]
+        for saved in [s for s in self._saved if s not in [*newest, *known] and not s.is_milestone]:
             delete_checkpoint(saved.folder)
             self._store.record_deleted_checkpoint(str(saved.folder))
             self._saved.remove(saved)

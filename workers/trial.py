@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.errors import CheckpointError, RlsweepError, SpecError
-from db.reader import Reader
+from db.outage import wait_for_database
+from db.reader import LiveCheckpoint, Reader
 from db.records import DataSetRecord, ModelRecord
 from db.states import AttemptState
 from db.store import AttemptStore
@@ -77,7 +78,8 @@ def run_trial(
     store.record_data_set(DataSetRecord(name=spec.data.task, revision=None, sha256=task.sha256, num_problems=None))
 
     # Where an earlier attempt left off.
-    progress, checkpoint, saved = _newest_checkpoint(reader, store.trial_id)
+    recorded = wait_for_database(lambda: reader.live_checkpoints(store.trial_id), say=_say)
+    progress, checkpoint, saved = _newest_checkpoint(recorded)
     store.resume_from(progress.step)
 
     # The trainer wants to know its horizon and its data before the first completion is drawn.
@@ -106,7 +108,7 @@ def run_trial(
     # The base is scored before its first update, once, whichever attempt gets that far.
     if progress.step == 0:
         store.enter_phase("scoring base")
-        known = reader.live_evaluations(store.trial_id, step=0)
+        known = wait_for_database(lambda: reader.live_evaluations(store.trial_id, step=0), say=_say)
         trajectory.score(model, step=0, at_milestone=False, is_last=False, known=known)
 
     if not is_complete(spec.budget, progress):
@@ -177,16 +179,17 @@ def _prepare_base_model(spec: TrialSpec, store: AttemptStore, folders: Folders) 
     return base
 
 
-def _newest_checkpoint(reader: Reader, trial_id: int) -> tuple[Progress, Path | None, list[SavedCheckpoint]]:
+def _newest_checkpoint(
+    recorded: Sequence[LiveCheckpoint],
+) -> tuple[Progress, Path | None, list[SavedCheckpoint]]:
     """Progress and folder of the newest checkpoint that verifies, and all that exist; a bad one is passed over."""
     from workers.trajectory import SavedCheckpoint
 
-    recorded = reader.live_checkpoints(trial_id)
     for record in recorded:
         try:
             progress = verify_checkpoint(Path(record.uri), record.manifest_sha256)
         except CheckpointError as error:
-            print(f"Not resuming from step {record.step}: {error}", flush=True)
+            _say(f"Not resuming from step {record.step}: {error}")
             continue
         usable = [r for r in recorded if r.step <= record.step]
         return progress, Path(record.uri), [SavedCheckpoint(r.step, Path(r.uri), r.is_milestone) for r in usable]
@@ -200,3 +203,7 @@ def _staging_folder(trial_folder: Path, attempt: int) -> Path:
     folder = trial_folder / f"staging-attempt-{attempt}"
     folder.mkdir(parents=True)
     return folder
+
+
+def _say(what: str) -> None:
+    print(what, flush=True)

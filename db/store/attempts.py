@@ -7,10 +7,9 @@ now can be kept and written later: see `db.store.spool`.
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from db.database import begin_write
 from db.records import (
@@ -29,8 +28,8 @@ from db.records import (
     StepRecord,
 )
 from db.states import AttemptState, Directive
-from db.store.leases import new_attempt, renew_lease
-from db.store.writing import WRITERS
+from db.store.leases import has_ended, new_attempt, renew_lease
+from db.store.writing import write_records
 
 
 def claim(engine: Engine, *, trial_id: int, sweep_id: int, process: Process) -> AttemptStore:
@@ -52,14 +51,26 @@ class AttemptStore:
         self.number = number
         self.sweep_id = sweep_id
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the database does not have everything yet that was recorded: never so here."""
+        return False
+
     def record(self, *records: AttemptRecord) -> Directive:
         """Write records in one transaction, in order; returns what the trial is asked to do next."""
         with begin_write(self._engine) as connection:
+            if self._ended_before(connection, records):
+                return Directive.CONTINUE
             directive = renew_lease(connection, trial_id=self.trial_id, number=self.number, sweep_id=self.sweep_id)
-            for kind, batch in groupby(records, key=type):
-                write: Any = WRITERS[kind]
-                write(connection, self.trial_id, self.number, list(batch))
+            write_records(connection, trial_id=self.trial_id, number=self.number, records=records)
         return directive
+
+    def _ended_before(self, connection: Connection, records: Sequence[AttemptRecord]) -> bool:
+        """Whether the last record is an end that is written already: the answer to its first writing was lost."""
+        last = records[-1] if records else None
+        return isinstance(last, AttemptEnd) and has_ended(
+            connection, trial_id=self.trial_id, number=self.number, state=last.state
+        )
 
     def renew(self) -> Directive:
         """Say that the attempt is alive; returns what the trial is asked to do."""

@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, select
 
 from db.database import begin_write
+from db.locks import hold
 from db.records import FitRecords
+from db.store.values import stored
 from db.tables import Base, Fit, FitCheck, FitForm, FitHoldout, FitParameter, FitPoint
 
 
@@ -27,13 +29,16 @@ class FitStore:
             (FitCheck, records.checks),
         ]
         with begin_write(self._engine) as connection:
+            hold(connection, "fit")  # of two equal ones at once, the second is to find the first
             known = _known(connection, records.fit)
             if known is not None:
                 return known
-            fit_id = int(connection.execute(insert(Fit).values(records.fit).returning(Fit.id)).scalar_one())
+            fit_id = int(
+                connection.execute(insert(Fit).values(stored(Fit, records.fit)).returning(Fit.id)).scalar_one()
+            )
             for table, rows in parts:
                 if rows:
-                    connection.execute(insert(table), [row | {"fit_id": fit_id} for row in rows])
+                    connection.execute(insert(table), [stored(table, row) | {"fit_id": fit_id} for row in rows])
         return fit_id
 
 

@@ -6,13 +6,12 @@ refused. Between two claims stands a lease on the database's clock, which the li
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, select, update
 
 from db.errors import StaleAttemptError
 from db.records import Process
 from db.states import AttemptState, Directive, TrialState
+from db.store.values import stored
 from db.tables import Attempt, Sweep, Trial
 from db.types import database_now, leases_end_before
 
@@ -20,6 +19,18 @@ from db.types import database_now, leases_end_before
 LEASE_SECONDS = 60.0
 # Enough for every trial that has waited for a server to come back to find it.
 GRACE_SECONDS = 15.0
+
+# Built once: every write of every trial begins with it, and on SQLite all others wait meanwhile.
+_RENEWAL = (
+    update(Attempt)
+    .where(
+        Attempt.trial_id == bindparam("of_trial"),
+        Attempt.number == bindparam("of_number"),
+        Attempt.state == AttemptState.RUNNING,
+    )
+    .values(lease_expires_at=database_now(LEASE_SECONDS))
+    .returning(exists().where(Sweep.id == bindparam("of_sweep"), Sweep.drain_requested_at.is_not(None)).label("drain"))
+)
 
 
 def has_run_out() -> ColumnElement[bool]:
@@ -35,10 +46,8 @@ def may_be_alive() -> ColumnElement[bool]:
 def new_attempt(connection: Connection, *, trial_id: int, sweep_id: int, process: Process) -> int:
     """Number of a new attempt at a trial. StaleAttemptError when another one holds it."""
     _refuse_held(connection, trial_id)
-    # Locks the trial's row on PostgreSQL; on SQLite the write transaction has the whole database. Looked at once more
-    # then: of two that saw the trial free, the second now sees the first.
-    locked = select(Trial.attempts).where(Trial.id == trial_id).with_for_update()
-    number = 1 + connection.execute(locked).scalar_one()
+    number = 1 + _lock(connection, trial_id)
+    # Of two that saw the trial free, the second now sees the first.
     _refuse_held(connection, trial_id)
     connection.execute(
         update(Attempt)
@@ -51,11 +60,17 @@ def new_attempt(connection: Connection, *, trial_id: int, sweep_id: int, process
             number=number,
             sweep_id=sweep_id,
             lease_expires_at=database_now(LEASE_SECONDS),
-            **asdict(process),
+            **stored(Attempt, vars(process)),
         )
     )
     connection.execute(update(Trial).where(Trial.id == trial_id).values(state=TrialState.RUNNING, attempts=number))
     return number
+
+
+def has_ended(connection: Connection, *, trial_id: int, number: int, state: AttemptState) -> bool:
+    """Whether the attempt is over, and ended like this."""
+    this = select(exists().where(Attempt.trial_id == trial_id, Attempt.number == number, Attempt.state == state))
+    return bool(connection.scalar(this))
 
 
 def renew_lease(connection: Connection, *, trial_id: int, number: int, sweep_id: int) -> Directive:
@@ -63,17 +78,25 @@ def renew_lease(connection: Connection, *, trial_id: int, number: int, sweep_id:
 
     Raises StaleAttemptError otherwise; returns what the trial is asked to do.
     """
-    renewed = connection.execute(
-        update(Attempt)
-        .where(Attempt.trial_id == trial_id, Attempt.number == number, Attempt.state == AttemptState.RUNNING)
-        .values(lease_expires_at=database_now(LEASE_SECONDS))
-    )
-    if renewed.rowcount != 1:
+    this = {"of_trial": trial_id, "of_number": number, "of_sweep": sweep_id}
+    renewed = connection.execute(_RENEWAL, this).first()
+    if renewed is None:
         raise StaleAttemptError(
             f"Attempt {number} of trial {trial_id} was ended or replaced; what it writes is refused."
         )
-    drain = select(exists().where(Sweep.id == sweep_id, Sweep.drain_requested_at.is_not(None)))
-    return Directive.DRAIN if connection.scalar(drain) else Directive.CONTINUE
+    return Directive.DRAIN if renewed.drain else Directive.CONTINUE
+
+
+def _lock(connection: Connection, trial_id: int) -> int:
+    """Let nobody else claim the trial until the transaction ends; returns how many attempts it has had.
+
+    Every write locks the attempt before its trial, and so does this, or the late write of an attempt whose lease ran
+    out and its successor would wait for each other. On SQLite a write transaction has the whole database.
+    """
+    running = select(Attempt.id).where(Attempt.trial_id == trial_id, Attempt.state == AttemptState.RUNNING)
+    connection.execute(running.with_for_update(key_share=True)).all()
+    trial = select(Trial.attempts).where(Trial.id == trial_id)
+    return int(connection.execute(trial.with_for_update(key_share=True)).scalar_one())
 
 
 def _refuse_held(connection: Connection, trial_id: int) -> None:

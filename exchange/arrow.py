@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from db.catalog import Column, Kind
+from db.description.catalog import Column, Kind
 from exchange.typed_rows import TypedRows, misfit, refuse_duplicates
 
 _TYPES: dict[Kind, pa.DataType] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from db.catalog import Relation
+from db.description.catalog import Relation
 from db.errors import EnvironmentProblem, SpecError
 from exchange.relation_query import relation_query
 from exchange.text_formats import write_csv, write_json_lines

@@ -1,7 +1,7 @@
 """Reading results from Python: every query comes back as a pandas DataFrame with documented columns.
 
 Columns have the types Int64, float64, boolean, string and datetime64[us, UTC]: a missing value stays missing, whatever
-the column. Nothing here can write: see `db.readonly`.
+the column. Nothing here can write: see `db.querying.readonly`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import URL
 
-from db.catalog import Column, relation, relations
+from db.description.catalog import Column, relation, relations
+from db.querying.readonly import AnySelect, open_read_only
 from db.reader import Reader
-from db.readonly import AnySelect, open_read_only
 from exchange.relation_query import relation_query
 from exchange.typed_rows import TypedRows, read_rows
 

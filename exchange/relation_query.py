@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, column, select
 
-from db.catalog import Relation
+from db.description.catalog import Relation
 from db.errors import SpecError
-from db.readonly import AnySelect
+from db.querying.readonly import AnySelect
 from db.tables import Evaluation, Fit, SweepTrial
 from db.types import UtcDateTime
 

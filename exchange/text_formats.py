@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
-from db.catalog import Column, Kind
-from db.result_columns import Row, map_columns
+from db.description.catalog import Column, Kind
+from db.querying.result_columns import Row, map_columns
 from exchange.typed_rows import TypedRows, refuse_duplicates
 
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db.catalog import Column, Kind, documented_column
+from db.description.catalog import Column, Kind, documented_column
 from db.errors import SpecError
-from db.readonly import AnySelect, stream_rows
-from db.result_columns import Row, StreamColumn, as_text, map_columns
+from db.querying.readonly import AnySelect, stream_rows
+from db.querying.result_columns import Row, StreamColumn, as_text, map_columns
 
 
 @dataclass(frozen=True)

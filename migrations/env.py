@@ -5,8 +5,8 @@ Batch mode lets SQLite, which cannot alter most things in place, migrate by copy
 
 from alembic import context
 
-from db.comments import write_comments
 from db.database import HEAD_REVISION, VERSION_TABLE
+from db.description.comments import write_comments
 from db.tables import Base
 
 context.configure(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine
 
-from db.outage import wait_for_database
+from db.connection.outage import wait_for_database
 from db.reader import Reader, TrialRow
 from db.states import TrialState
 from db.store import PlanStore

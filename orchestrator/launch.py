@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from db.connection.outage import is_outage, wait_for_database
 from db.database import check_single_node, open_database, resolve_url
 from db.errors import DatabaseError, EnvironmentProblem, RlsweepError
-from db.outage import is_outage, wait_for_database
 from db.store import PlanStore
 from orchestrator.machine import RAY_MEMORY_GB
 from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SUCCEEDED

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table, insert, inspect, select
 
 from db.database import begin_write, connect
-from db.migrate import run_revisions
 from db.types import UtcDateTime
+from db.upkeep.migrate import run_revisions
 
 FIRST = "0001"
 _AT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from db.connection.outage import WAIT_LIMIT_SECONDS, wait_for_database
 from db.database import open_database, resolve_url
 from db.errors import (
     CheckpointError,
@@ -32,7 +33,6 @@ from db.errors import (
     SpecError,
     StaleAttemptError,
 )
-from db.outage import WAIT_LIMIT_SECONDS, wait_for_database
 from db.reader import Reader
 from db.states import AttemptState, Directive
 from db.store.leases import LEASE_SECONDS

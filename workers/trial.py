@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from db.connection.outage import wait_for_database
 from db.errors import CheckpointError, RlsweepError, SpecError
-from db.outage import wait_for_database
 from db.reader import LiveCheckpoint, Reader
 from db.records import DataSetRecord, ModelRecord
 from db.states import AttemptState

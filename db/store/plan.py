@@ -20,9 +20,9 @@ from sqlalchemy import (
     update,
 )
 
+from db.connection.locks import hold
 from db.database import begin_write
 from db.errors import SpecError
-from db.locks import hold
 from db.records import PlannedTrial, Process, SweepRecord
 from db.states import FINAL_TRIAL_STATES, AttemptState, TrialState
 from db.store.leases import has_run_out, may_be_alive

@@ -18,9 +18,9 @@ from typing import TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from db.connection.outage import is_outage, outage_reason, repeat_on_conflict
 from db.database import begin_write
 from db.errors import DatabaseError, SpecError, StaleAttemptError
-from db.outage import is_outage, outage_reason, repeat_on_conflict
 from db.records import AttemptEnd, AttemptRecord, Phase, Process
 from db.states import AttemptState, Directive
 from db.store.attempts import AttemptStore

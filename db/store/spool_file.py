@@ -23,8 +23,8 @@ from pydantic import TypeAdapter
 
 from db.errors import DatabaseError
 from db.records import AttemptRecord, Process
-from db.revisions import HEAD_REVISION
 from db.store.writing import WRITERS
+from db.upkeep.revisions import HEAD_REVISION
 
 SUFFIX = ".jsonl"
 # Bounds one transaction: its time on the database, and its memory here.

@@ -23,9 +23,9 @@ app = typer.Typer(help="Look after the database: its revision, upgrades, backups
 @app.command()
 def current(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Show the revision of the database and that of this rlsweep; exit code 5 if they differ."""
+    from db.connection.urls import shown
     from db.database import explained
-    from db.revisions import HEAD_REVISION, is_older, read_revision
-    from db.urls import shown
+    from db.upkeep.revisions import HEAD_REVISION, is_older, read_revision
 
     engine = _connect(database)
     with explained(engine.url), engine.connect() as connection:
@@ -48,8 +48,8 @@ def upgrade(
     as_json: JsonOption = False,
 ) -> None:
     """Bring the database's tables up to date with this rlsweep, all or nothing, after a backup."""
-    from db.migrate import upgrade as run_upgrade
-    from db.urls import shown
+    from db.connection.urls import shown
+    from db.upkeep.migrate import upgrade as run_upgrade
 
     engine = _connect(database)
     done = run_upgrade(engine, backup=backup, force=force)
@@ -78,7 +78,7 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Copy the whole database as it is now; trials may go on meanwhile."""
-    from db.backup import back_up
+    from db.upkeep.backup import back_up
 
     engine = _connect(database)
     target = back_up(engine, output)
@@ -91,7 +91,7 @@ def backup(
 @app.command()
 def check(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Check the database: revision, tables, rows, leases, and the progress kept with trials."""
-    from db.health import Verdict, examine
+    from db.upkeep.health import Verdict, examine
 
     findings = examine(_connect(database))
     lines = [f"{finding.verdict:<5}  {finding.check}: {finding.message}" for finding in findings]

@@ -49,7 +49,7 @@ def command(
     """Write a view, a table or the rows of a query to a file."""
     from db.database import resolve_url
     from db.errors import SpecError
-    from db.readonly import open_read_only
+    from db.querying.readonly import open_read_only
     from exchange.export import Format
 
     if (name is None) == (query is None):
@@ -76,7 +76,7 @@ def _export(
     file_format: Format,
     force: bool,
 ) -> Exported:
-    from db.catalog import relation
+    from db.description.catalog import relation
     from db.reader import Reader
     from exchange.export import export_query, export_relation
 

@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Run a SELECT, read-only. Without one, list the views and tables."""
     from db.database import resolve_url
-    from db.readonly import open_read_only
+    from db.querying.readonly import open_read_only
     from exchange.typed_rows import read_rows
 
     text = _query(query, file)
@@ -107,7 +107,7 @@ def _print(rows: TypedRows, output: Output, limit: int) -> None:
 def _print_catalog(name: str | None, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from db.catalog import relation, relations
+    from db.description.catalog import relation, relations
     from orchestrator.screens.query_table import print_columns, print_relations
 
     if as_json:

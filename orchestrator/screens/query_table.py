@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from db.catalog import Column, Kind, Relation
-from db.result_columns import Row
+from db.description.catalog import Column, Kind, Relation
+from db.querying.result_columns import Row
 from exchange.typed_rows import TypedRows
 
 _CELL_WIDTH = 60

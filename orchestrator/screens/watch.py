@@ -15,7 +15,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from db.outage import wait_for_database
+from db.connection.outage import wait_for_database
 from db.reader import Reader, TrialRow
 from db.states import FINAL_TRIAL_STATES, TrialState
 from orchestrator.screens.trial_table import duration, other_axes, seconds_left, summary_line, trial_table

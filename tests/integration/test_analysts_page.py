@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from typer.testing import CliRunner
 
 from db.database import open_database
-from db.readonly import open_read_only
+from db.querying.readonly import open_read_only
 from exchange.typed_rows import read_rows
 from orchestrator.cli import app
 from tests.study_answers import ANSWERS, Rows

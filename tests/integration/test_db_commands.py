@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import URL, Engine, text
 
 from db.database import begin_write, connect
-from db.revisions import HEAD_REVISION, VERSION_TABLE
 from db.store import PlanStore, claim
+from db.upkeep.revisions import HEAD_REVISION, VERSION_TABLE
 from orchestrator.cli import main
 from tests.old_database import FIRST, make_old_database
 from tests.postgresql import PostgresqlServer

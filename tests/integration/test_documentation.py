@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, inspect, text
 
-from db.catalog import Relation, relations
-from db.documentation import may_be_null, schema_page
+from db.description.catalog import Relation, relations
+from db.description.documentation import may_be_null, schema_page
 from tests.study_database import fill
 
 PAGE = Path(__file__).parents[2] / "docs" / "schema.md"

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, Engine, create_engine, insert, inspect, select, text
 
-from db.backup import back_up
+from db.connection.locks import hold
 from db.database import begin_write, connect, open_database, resolve_url
 from db.errors import DatabaseError, SchemaVersionError
-from db.health import Verdict, examine
-from db.locks import hold
-from db.migrate import Upgrade, alembic_config, run_revisions, upgrade
 from db.reader import Reader
-from db.revisions import HEAD_REVISION, REVISIONS, read_revision
 from db.tables import Attempt, Model, Trial
+from db.upkeep.backup import back_up
+from db.upkeep.health import Verdict, examine
+from db.upkeep.migrate import Upgrade, alembic_config, run_revisions, upgrade
+from db.upkeep.revisions import HEAD_REVISION, REVISIONS, read_revision
 from tests.old_database import FIRST, make_old_database, old_rows, rows_of
 from tests.postgresql import PostgresqlServer
 
@@ -47,7 +47,7 @@ def revision_of(url: URL) -> str | None:
 _ENGINE = """
 import os
 from db.database import connect, open_database, resolve_url
-from db.migrate import upgrade
+from db.upkeep.migrate import upgrade
 engine = connect(resolve_url(os.environ["URL"]))
 """
 
@@ -180,7 +180,7 @@ def test_an_upgrade_that_is_killed_leaves_the_old_revision_intact(old_url: URL, 
 def test_an_upgrade_does_not_wait_for_ever_for_a_long_transaction(
     postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.migrate.LOCK_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("db.upkeep.migrate.LOCK_TIMEOUT_SECONDS", 0.2)
     url = postgresql_server.new_database(empty=True)
     make_old_database(url)
     with begin_write(connect(url)) as connection:

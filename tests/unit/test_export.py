@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 import rlsweep
-from db.catalog import Kind, relations
+from db.description.catalog import Kind, relations
 from db.errors import EnvironmentProblem, RlsweepError, SpecError
 from orchestrator.cli import app
 from tests.filled import STEPS, fill

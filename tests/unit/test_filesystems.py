@@ -8,9 +8,9 @@ from typing import NamedTuple
 import psutil
 import pytest
 
+from db.connection.filesystems import is_shared, mount_of, network_mount
 from db.database import open_database, resolve_url
 from db.errors import DatabaseError
-from db.filesystems import is_shared, mount_of, network_mount
 
 
 class Mounted(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from db import postgresql
+from db.connection import postgresql
 from db.database import open_database
 from db.errors import DatabaseError
 from tests.postgresql import PostgresqlServer

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 import rlsweep
-from db.catalog import Kind, relations
+from db.description.catalog import Kind, relations
 from db.errors import DatabaseError, SpecError
 from db.views import views
 from exchange.frames import Results

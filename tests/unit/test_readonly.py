@@ -22,7 +22,7 @@ from sqlalchemy import URL, Engine, Select, select, text
 
 from db.database import VERSION_TABLE, begin_write, open_database
 from db.errors import DatabaseError, SchemaVersionError, SpecError
-from db.readonly import open_read_only, stream_rows
+from db.querying.readonly import open_read_only, stream_rows
 from db.tables import Base, Trial
 from tests.filled import fill
 from tests.postgresql import PostgresqlServer

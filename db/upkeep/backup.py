@@ -20,11 +20,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from db.connection.postgresql import server_release
+from db.connection.urls import shown
 from db.database import explained
 from db.errors import DatabaseError
-from db.postgresql import server_release
-from db.revisions import read_revision
-from db.urls import shown
+from db.upkeep.revisions import read_revision
 
 
 def back_up(engine: Engine, target: Path | None = None) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import CursorResult
 
-from db.catalog import Kind
+from db.description.catalog import Kind
 
 Row = tuple[Any, ...]
 Tidy = Callable[[Sequence[Row]], Sequence[Row]]
@@ -37,7 +37,7 @@ class StreamColumn:
 
 
 def result_columns(result: CursorResult[Any], *, dialect: str) -> tuple[tuple[StreamColumn, ...], Tidy]:
-    """The result's columns, and what makes of its rows those that `db.readonly.RowStream` promises."""
+    """The result's columns, and what makes of its rows those that `db.querying.readonly.RowStream` promises."""
     if dialect == "sqlite":
         return tuple(StreamColumn(name, None) for name in list(result.keys())), lambda rows: rows
     assert result.cursor is not None, "the result has rows"

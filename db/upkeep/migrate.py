@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from db.backup import write_backup
+from db.connection.locks import hold
+from db.connection.urls import shown
 from db.database import begin_write, explained, reason
 from db.errors import DatabaseError
-from db.locks import hold
-from db.revisions import HEAD_REVISION, is_older, read_revision, refuse
-from db.urls import shown
+from db.upkeep.backup import write_backup
+from db.upkeep.revisions import HEAD_REVISION, is_older, read_revision, refuse
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -29,9 +29,9 @@ from sqlalchemy.exc import ArgumentError, StatementError
 
 from db.database import ensure_revision, explained, make_engine, sqlite_path
 from db.errors import DatabaseError, SpecError
-from db.query_errors import query_error, was_interrupted, was_stopped
-from db.result_columns import Row, StreamColumn, result_columns
-from db.sqlite_readonly import connect_to_read
+from db.querying.query_errors import query_error, was_interrupted, was_stopped
+from db.querying.result_columns import Row, StreamColumn, result_columns
+from db.querying.sqlite_readonly import connect_to_read
 from db.types import UtcDateTime
 
 BATCH_ROWS = 10_000

@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from sqlalchemy import Connection, inspect, text
 
+from db.connection.urls import shown
 from db.errors import DatabaseError, SchemaVersionError
-from db.urls import shown
 
 # Not Alembic's usual name: other programs may keep their own history in the same database.
 VERSION_TABLE = "rlsweep_alembic_version"

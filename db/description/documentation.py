@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, LargeBinary, Table, UniqueConstraint
 
-from db.catalog import Kind, Relation, relations
+from db.description.catalog import Kind, Relation, relations
 
 _OPENING = """\
 # What the database holds
@@ -63,8 +63,8 @@ _IN_DIAGRAM = {
 # Of a view's columns, those that are never NULL. No database keeps this for views; a test looks at their rows.
 _NEVER_NULL = {
     "learning_curve": "evaluation_id trial_id attempt step model origin trial_state benchmark protocol score test_loss",
-    "final_result": "evaluation_id trial_id model origin trial_state benchmark protocol step score test_loss first_test_loss "
-    "best_test_loss gain",
+    "final_result": "evaluation_id trial_id model origin trial_state benchmark protocol step score test_loss "
+    "first_test_loss best_test_loss gain",
     "flop_ledger": "trial_id attempt attempt_state model origin steps lost_steps",
     "sweep_coverage": "sweep_id sweep trials planned queued running paused recovering succeeded failed cancelled "
     "attempts",

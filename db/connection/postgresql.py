@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 
+from db.connection.urls import shown
 from db.errors import DatabaseError
-from db.urls import shown
 
 # The oldest release that PostgreSQL's own project still mends; the tests run on 18.
 OLDEST_SERVER = 15

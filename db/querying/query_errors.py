@@ -10,7 +10,7 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from db.catalog import suggest_columns, suggest_relations
+from db.description.catalog import suggest_columns, suggest_relations
 from db.errors import DatabaseError, RlsweepError, SpecError
 
 READING_ONLY = "The connection only reads: one SELECT, WITH ... SELECT or VALUES. The database refuses everything else."

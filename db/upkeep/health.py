@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, case, exists, func, in
 from sqlalchemy.exc import DBAPIError
 
 from db.database import explained
-from db.revisions import HEAD_REVISION, VERSION_TABLE, read_revision
 from db.tables import Attempt, Base, Trial
+from db.upkeep.revisions import HEAD_REVISION, VERSION_TABLE, read_revision
 from db.views import live_evaluation, live_step, views
 
 _SHOWN = 5

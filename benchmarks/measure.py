@@ -22,10 +22,16 @@ class Timing:
         return f"{_seconds(self.median)} ({_seconds(self.low)} to {_seconds(self.high)})"
 
 
+def print_figure(label: str, value: object, *, target: str = "", met: bool = True, beside: str = "") -> None:
+    """Print one figure on a line, with the target that it is held against and what it is compared with."""
+    verdict = f"target {target}: {'met' if met else 'MISSED'}" if target else ""
+    print("   ".join(filter(None, (f"{label:<64}{value!s:<34}", verdict, beside))).rstrip(), flush=True)
+
+
 def time_function(function: Callable[[], object], *, runs: int) -> Timing:
     """Time a function after one call that is not counted."""
     function()
-    return _timing([_elapsed(function) for _ in range(runs)])
+    return _timing([time_once(function) for _ in range(runs)])
 
 
 def time_commands(commands: Sequence[Sequence[str]], *, runs: int) -> list[Timing]:
@@ -33,7 +39,7 @@ def time_commands(commands: Sequence[Sequence[str]], *, runs: int) -> list[Timin
     seconds: list[list[float]] = [[] for _ in commands]
     for turn in range(runs + 1):
         for index, command in enumerate(commands):
-            elapsed = _elapsed(lambda command=command: subprocess.run(command, check=True, capture_output=True))
+            elapsed = time_once(lambda command=command: subprocess.run(command, check=True, capture_output=True))
             if turn:
                 seconds[index].append(elapsed)
     return [_timing(values) for values in seconds]
@@ -44,7 +50,8 @@ def peak_memory_of_children_mb() -> float:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
-def _elapsed(function: Callable[[], object]) -> float:
+def time_once(function: Callable[[], object]) -> float:
+    """Seconds of one call."""
     started = time.perf_counter()
     function()
     return time.perf_counter() - started

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import Engine, RowMapping, func, select
@@ -77,7 +78,8 @@ class TrialRow:
         return 1.0 if self.budget_last is None else min(1.0, self.spent / self.budget_last)
 
 
-_STATUS_COLUMNS = [each.name for each in fields(TrialRow) if each.name != "axes"]
+# In the order of a row's fields; the last one, the axes, is not in the view.
+_STATUS_COLUMNS = [each.name for each in fields(TrialRow)][:-1]
 
 
 class Reader:
@@ -128,7 +130,7 @@ class Reader:
             .order_by(trial_status.c.position)
         )
         with self._engine.connect() as connection:
-            return [TrialRow(**row) for row in connection.execute(statement).mappings()]
+            return list(starmap(TrialRow, connection.execute(statement)))
 
     def num_succeeded(self, science_hashes: Sequence[str]) -> int:
         """How many of these trials have succeeded."""

@@ -5,6 +5,7 @@ Time is the database's, never a worker's: leases of many hosts are compared, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,9 +31,15 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        return _read_sqlite if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _read_sqlite(text: str | None) -> datetime | None:
+    """Parsed with its zone at once: the moments of thousands of trials are read at a time."""
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
 
 
 class database_now(FunctionElement[datetime]):

@@ -36,11 +36,12 @@ def _compare(database: str, new_database: Callable[[str], URL], folder: Path) ->
     for name in ("rlsweep", "MLflow", "Optuna"):
         url = new_database(name)
         with _opened(name, url, folder) as store:
+            print_figure(f"{database}: {name}: numbers kept a step", store.numbers_a_step)
             for what, value, unit in _figures(store, url):
                 own = ours.setdefault(what, value)
                 worse = own / value if unit.endswith("/s") else value / own
-                beside = "" if name == "rlsweep" else f"rlsweep's is {worse:.2g} times as good"
-                print_figure(f"{database}: {name}: {what}", f"{value:,.3g} {unit}", beside=beside)
+                beside = "" if name == "rlsweep" else f"{worse:.3g} x as dear as rlsweep's"
+                print_figure(f"{database}: {name}: {what}", f"{value:,.4g} {unit}", beside=beside)
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def _figures(store: MeasuredStore, url: URL) -> Iterator[tuple[str, float, str]]
     if store.trial_at_once:
         yield f"steps, {_IN_A_CALL} a call", rate, "steps/s"
     kept = TRIALS * STEPS * store.numbers_a_step
-    yield f"size of a number that was kept (of {store.numbers_a_step} a step)", (_size(url) - before) / kept, "bytes"
+    yield "size on disk of a number", (_size(url) - before) / kept, "bytes"
     assert store.status() == TRIALS
     yield f"how {TRIALS} trials are", 1000 * time_function(store.status, runs=7).median, "ms"
     assert store.curve(0) > 0

@@ -5,11 +5,15 @@ is committed.
 * `AttemptStore` is the worker's side, bound to one attempt. Every write first proves that the attempt is still
   the trial's living one (its number is the fencing token) and renews its lease; a dead attempt's late write
   raises StaleAttemptError and changes nothing. Writing the same row twice is the same as writing it once.
+* `SpoolingAttemptStore` (`spool`) is the same to the trial while the database is away: records wait on the local disk
+  and are delivered in order when it is back.
+* `ImportStore` writes runs that another program recorded, all of a file or nothing.
 * `FitStore` keeps fits, which are never changed.
 """
 
 from db.store.attempts import AttemptStore, claim
 from db.store.fits import FitStore
+from db.store.imports import ImportStore
 from db.store.plan import PlanStore, Registration
 
-__all__ = ["AttemptStore", "FitStore", "PlanStore", "Registration", "claim"]
+__all__ = ["AttemptStore", "FitStore", "ImportStore", "PlanStore", "Registration", "claim"]

@@ -12,6 +12,8 @@ import typer
 from orchestrator.commands.options import DatabaseOption, SetOption, SweepFileArgument
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
     from sqlalchemy import URL, Engine
 
@@ -74,8 +76,9 @@ def command(
             specs = dict(zip(registration.trial_ids, trials, strict=True))
             limit = loaded.sweep.limits.concurrent_trials
             interrupted = _run(console, engine, sweep, left=left, specs=specs, artifacts=artifacts, limit=limit)
-        _conclude(console, engine, sweep, interrupted=interrupted)
-    _exit_by_outcome(reader.trials(sweep.id), interrupted=interrupted)
+        ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
+        _conclude(console, engine, sweep, ended, interrupted=interrupted)
+    _exit_by_outcome(ended, interrupted=interrupted)
 
 
 def _run(
@@ -107,8 +110,16 @@ def _run(
         at_a_time=at_a_time,
         watch=partial(watch_sweep, reader, sweep_id=sweep.id, title=sweep.name, at_a_time=at_a_time, console=console),
     )
-    _summarise(console, sweep, reader.trials(sweep.id), seconds=time.monotonic() - started)
+    ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
+    _summarise(console, sweep, ended, seconds=time.monotonic() - started)
     return interrupted
+
+
+def _once_the_database_is_there(console: Console, read: Callable[[], list[TrialRow]]) -> list[TrialRow]:
+    """A database that restarts just as the last trial ends must not hide how the sweep went."""
+    from db.connection.outage import wait_for_database
+
+    return wait_for_database(read, say=lambda what: console.print(what, highlight=False, markup=False))
 
 
 def _default_artifacts(url: URL) -> Path:
@@ -141,7 +152,7 @@ def _summarise(console: Console, sweep: SweepRow, trials: list[TrialRow], *, sec
             console.print(f"Trial {trial.trial_id} failed: {reason}", highlight=False, markup=False, style="red")
 
 
-def _conclude(console: Console, engine: Engine, sweep: SweepRow, *, interrupted: bool) -> None:
+def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[TrialRow], *, interrupted: bool) -> None:
     """The fit, if the sweep file asks for one and there is something to fit; then what to type next."""
     from db.reader import Reader
     from orchestrator.fitting import FitRequest, fit_sweep
@@ -151,8 +162,7 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, *, interrupted:
     if interrupted:
         console.print("\nStopped. The same command continues from the last checkpoints.", highlight=False)
         return
-    reader = Reader(engine)
-    if sweep.fit_settings is not None and reader.curve([trial.trial_id for trial in reader.trials(sweep.id)]):
+    if sweep.fit_settings is not None and Reader(engine).curve([trial.trial_id for trial in ended]):
         request = FitRequest.resolve(sweep.fit_settings, scope=None, x=None, from_x=None)
         console.print()
         try:
@@ -161,7 +171,7 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, *, interrupted:
             console.print(f"No fit yet: {error}", highlight=False, markup=False)
         else:
             render_fit(kept.fit, caveats=sweep.caveats, console=console)
-    if any(trial.state == "failed" for trial in reader.trials(sweep.id)):
+    if any(trial.state == "failed" for trial in ended):
         console.print("\nNext: rlsweep show TRIAL; the same command tries again.", highlight=False)
         return
     console.print(f"\nNext: rlsweep plot {sweep.name}   (or: rlsweep fit, status, show TRIAL)", highlight=False)

@@ -108,7 +108,7 @@ def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folde
 
     def resources(config: dict[str, Any]) -> Any:
         execution = by_trial[config["trial_id"]].execution
-        return tune.PlacementGroupFactory([{"CPU": execution.cpus, "GPU": execution.gpus}])
+        return tune.PlacementGroupFactory([{"CPU": execution.cpus, "GPU": execution.num_gpus}])
 
     def trainable(config: dict[str, Any]) -> dict[str, int]:
         return {"exit_code": run_attempt(by_trial[config["trial_id"]])}

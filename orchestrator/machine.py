@@ -20,7 +20,7 @@ def check_machine(executions: Sequence[Execution]) -> None:
         from workers.vllm_engine import installed_build
 
         installed_build()
-    gpus = max(execution.gpus for execution in executions)
+    gpus = max(execution.num_gpus for execution in executions)
     if gpus > 0:
         import torch
 

@@ -12,7 +12,7 @@ from db.records import PlannedTrial, SweepRecord
 from db.states import TrialState
 from db.store import PlanStore, Registration
 from orchestrator.sweepfile.expand import ExpandedTrial
-from orchestrator.sweepfile.identity import science, science_hash
+from orchestrator.sweepfile.identity import science
 from orchestrator.sweepfile.loading import LoadedSweep
 from workers.provenance import is_dead
 
@@ -34,7 +34,7 @@ def register(engine: Engine, loaded: LoadedSweep) -> Registration:
 
 def all_succeeded(engine: Engine, trials: Sequence[ExpandedTrial]) -> bool:
     """Whether every trial has succeeded before, in whichever sweep; read before anything is written."""
-    return Reader(engine).num_succeeded([science_hash(trial.spec) for trial in trials]) == len(trials)
+    return Reader(engine).num_succeeded([trial.science_hash for trial in trials]) == len(trials)
 
 
 def remaining(engine: Engine, sweep_id: int) -> list[TrialRow]:
@@ -47,10 +47,10 @@ def remaining(engine: Engine, sweep_id: int) -> list[TrialRow]:
 def _planned(trial: ExpandedTrial) -> PlannedTrial:
     spec = trial.spec
     return PlannedTrial(
-        science_hash=science_hash(spec),
+        science_hash=trial.science_hash,
         science=science(spec),
         model=spec.model.name,
-        data=spec.data.task,
+        data=spec.data.name,
         algorithm=spec.algorithm.name,
         seed=spec.seed,
         group_size=spec.algorithm.group_size,
@@ -58,7 +58,7 @@ def _planned(trial: ExpandedTrial) -> PlannedTrial:
         updates_per_step=spec.algorithm.updates_per_step,
         learning_rate=spec.optimizer.learning_rate,
         kl_coefficient=spec.algorithm.kl_coefficient,
-        tau=None,
+        tau=None if spec.data.task else float(spec.data.tau),
         axes=trial.axes,
         spec=spec.model_dump(mode="json"),
         budget_unit=spec.budget.unit,

@@ -75,7 +75,7 @@ def run_trial(
     model, tokenizer = load_policy(base.folder)
     shape = DecoderShape.from_config(model.config)
     heldout = task.heldout_problems(spec.data.heldout_problems)
-    store.record_data_set(DataSetRecord(name=spec.data.task, revision=None, sha256=task.sha256, num_problems=None))
+    store.record_data_set(DataSetRecord(name=spec.data.name, revision=None, sha256=task.sha256, num_problems=None))
 
     # Where an earlier attempt left off.
     recorded = wait_for_database(lambda: reader.live_checkpoints(store.trial_id), say=_say)
@@ -149,7 +149,7 @@ def run_trial(
 def _refuse_unscorable(spec: TrialSpec, task: Task) -> None:
     if not task.is_answer_unique and any(e.method == "answer_probability" for e in spec.evaluations):
         raise SpecError(
-            f"The answers of {spec.data.task} have several spellings, so the probability of one of them is not pass@1; "
+            f"The answers of {spec.data.name} have several spellings, so the probability of one of them is not pass@1; "
             "use the evaluation method `sampled`."
         )
 

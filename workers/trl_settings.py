@@ -73,7 +73,7 @@ def _horizon(spec: TrialSpec, num_steps: int) -> dict[str, Any]:
 def _loss(spec: TrialSpec) -> dict[str, Any]:
     algorithm = spec.algorithm
     return {
-        "loss_type": {"token_mean": "dapo"}[algorithm.loss_aggregation],
+        "loss_type": {"token_mean": "dapo"}[algorithm.aggregation],
         "epsilon": algorithm.clip_low,
         "epsilon_high": algorithm.clip_high,
         "beta": algorithm.kl_coefficient,

@@ -51,11 +51,13 @@ def command(
     from orchestrator.artifacts import Artifacts
     from orchestrator.machine import check_machine
     from orchestrator.registration import all_succeeded, register, remaining
+    from orchestrator.runnable import check_runnable
     from orchestrator.sweepfile.loading import load_sweep
 
     console = Console()
     loaded = load_sweep(file, overrides or ())
     trials = loaded.trials
+    check_runnable(loaded)
     url = resolve_url(database)
 
     # What can be refused is refused before anything is written.

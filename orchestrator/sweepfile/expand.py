@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path as Folder
+from functools import cached_property
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from orchestrator.sweepfile.algorithms import SETTINGS
 from orchestrator.sweepfile.grid import Combination
 from orchestrator.sweepfile.identity import science_hash
-from orchestrator.sweepfile.language import Axes, ModelEntry, Point, SweepFile
+from orchestrator.sweepfile.language import Axes, Point, SweepFile
+from orchestrator.sweepfile.models import UnknownModel, resolve_model
+from orchestrator.sweepfile.presets import is_preset
 from orchestrator.sweepfile.problems import Path, SpecProblem, dotted
+from orchestrator.sweepfile.resources import execution_of
 from orchestrator.sweepfile.wording import nearest, to_problem
 from orchestrator.sweepfile.yaml_source import YamlSource
-from workers.spec import Algorithm, Execution, Model, Sampling, TrialSpec
+from workers.spec import Algorithm, Budget, Loss, Sampling, Seed, TrialSpec
+
+_SEED: TypeAdapter[int] = TypeAdapter(Seed, config=ConfigDict(strict=True))
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,11 @@ class ExpandedTrial:
     axes: dict[str, Any]
     spec: TrialSpec
 
+    @cached_property
+    def science_hash(self) -> str:
+        """The trial's identity; see `identity`."""
+        return science_hash(self.spec)
+
 
 def expand(
     sweep: SweepFile, made: Sequence[Combination], source: YamlSource
@@ -33,15 +44,16 @@ def expand(
     """The trials of all combinations, and every problem of any of them, each once."""
     problems: dict[str, SpecProblem] = {}
     trials: list[ExpandedTrial] = []
+    builder = _Builder(sweep, source)
     for combination in made:
         values = {name: choice.value for name, choice in combination.items()}
         try:
-            trials.append(ExpandedTrial(values, _trial_spec(sweep, values)))
+            trials.append(ExpandedTrial(values, builder.build(values)))
         except ValidationError as error:
             for details in error.errors():
                 problem = _place(to_problem(details, source, ("base",), Point), source, combination)
                 problems.setdefault(str(problem), problem)
-        except _UnknownModel as error:
+        except UnknownModel as error:
             path = combination["model"].path if "model" in combination else ("base", "model")
             problem = SpecProblem(source.position(path), path, str(error))
             problems.setdefault(str(problem), problem)
@@ -64,28 +76,56 @@ def unknown_axes(axes: Axes, source: YamlSource) -> list[SpecProblem]:
     ]
 
 
-class _UnknownModel(ValueError):
-    """A model name that `models` does not define and that is no hub id or folder."""
+class _Builder:
+    """Makes the specification of each combination; those that differ in nothing but their seed are made once."""
+
+    def __init__(self, sweep: SweepFile, source: YamlSource) -> None:
+        self._sweep = sweep
+        self._given = _given_by_the_file(sweep.base, source)
+        self._made: dict[str, TrialSpec] = {}
+
+    def build(self, values: Mapping[str, Any]) -> TrialSpec:
+        """Raises ValidationError, with places from `base` on, and UnknownModel."""
+        others = repr([(name, value) for name, value in values.items() if name != "seed"])
+        if others in self._made and _is_seed(values.get("seed")):
+            return self._made[others].model_copy(update={"seed": values["seed"]})
+        self._made[others] = self._from_scratch(values)
+        return self._made[others]
+
+    def _from_scratch(self, values: Mapping[str, Any]) -> TrialSpec:
+        data = copy.deepcopy(self._sweep.base)
+        algorithm = values.get("algorithm", data.get("algorithm"))
+        if isinstance(algorithm, str):
+            for name, value in SETTINGS.get(algorithm, {}).items():
+                if name not in self._given:
+                    _set(data, name.split("."), value)
+        for name, value in values.items():
+            _set(data, name.split("."), value)
+        if data.get("tau") is not None and isinstance(data.get("data"), dict):
+            _set(data, ["data", "tau"], data["tau"])
+        return _resolve(Point.model_validate(data), self._sweep, values)
 
 
-def _trial_spec(sweep: SweepFile, values: dict[str, Any]) -> TrialSpec:
-    data = copy.deepcopy(sweep.base)
-    for name, value in values.items():
-        _set(data, name.split("."), value)
-    point = Point.model_validate(data)
+def _is_seed(value: Any) -> bool:
+    try:
+        _SEED.validate_python(value)
+    except ValidationError:
+        return False  # said where the whole point is checked
+    return True
+
+
+def _resolve(point: Point, sweep: SweepFile, values: Mapping[str, Any]) -> TrialSpec:
+    model = resolve_model(point.model, sweep.models)
     return TrialSpec(
-        model=_model(point.model, sweep.models),
+        model=model,
         data=point.data,
         algorithm=Algorithm(
             name=point.algorithm,
             group_size=point.group_size,
             prompts_per_step=point.prompts_per_step,
             updates_per_step=point.updates_per_step,
-            clip_low=point.loss.clip_low,
-            clip_high=point.loss.clip_high,
-            kl_coefficient=point.loss.kl_coefficient,
-            loss_aggregation=point.loss.aggregation,
-            advantage_scale=point.loss.advantage_scale,
+            epochs_per_step=point.epochs_per_step,
+            **{name: getattr(point.loss, name) for name in Loss.model_fields},
         ),
         optimizer=point.optimizer,
         sampling=Sampling(
@@ -93,21 +133,29 @@ def _trial_spec(sweep: SweepFile, values: dict[str, Any]) -> TrialSpec:
             temperature=point.generation.temperature,
             top_p=point.generation.top_p,
         ),
+        lora=point.lora,
+        environment=point.environment,
         seed=point.seed,
-        budget=sweep.budgets,
+        budget=Budget(unit=sweep.budgets.unit, at=sweep.budgets.at),
         evaluations=tuple(sweep.evaluations),
-        execution=Execution(
-            engine=point.generation.engine,
-            gpu_memory_utilization=point.generation.gpu_memory_utilization,
-            micro_batch=sweep.resources.micro_batch,
-            cpus=sweep.resources.cpus,
-            gpus=sweep.resources.gpus,
-            memory_gb=sweep.resources.memory_gb,
-            gradient_checkpointing=sweep.resources.gradient_checkpointing,
-            checkpoint_every_steps=sweep.checkpoints.every_steps,
-            checkpoints_kept=sweep.checkpoints.keep,
-        ),
+        execution=execution_of(point, model, sweep, values),
     )
+
+
+def _given_by_the_file(base: Mapping[str, Any], source: YamlSource) -> set[str]:
+    """Dotted names of the values of `base` that do not come from a preset."""
+    given = set()
+
+    def look(values: Mapping[str, Any], path: Path) -> None:
+        for name, value in values.items():
+            at = (*path, name)
+            if isinstance(value, Mapping):
+                look(value, at)
+            elif not is_preset(source.position(at)):
+                given.add(dotted(at[1:]))
+
+    look(base, ("base",))
+    return given
 
 
 def _set(data: dict[str, Any], path: list[str], value: Any) -> None:
@@ -117,29 +165,6 @@ def _set(data: dict[str, Any], path: list[str], value: Any) -> None:
             return  # base holds a plain value where a mapping belongs; checking the point says so
         data = inner
     data[path[-1]] = value
-
-
-def _model(name: str, models: dict[str, ModelEntry]) -> Model:
-    entry = models.get(name)
-    if entry is not None:
-        if entry.source is not None:
-            entry = entry.model_copy(update={"source": _from_anywhere(entry.source)})
-        return Model(name=name, **entry.model_dump(exclude_none=True) | _made(entry))
-    if "/" in name:  # organisation/name on the hub, or a path
-        return Model(name=name, source=_from_anywhere(name))
-    known = f"; defined here: {', '.join(models)}" if models else ""
-    raise _UnknownModel(f"found {name!r}, expected a name from `models`, a hub id such as org/name, or a path{known}")
-
-
-def _from_anywhere(source: str) -> str:
-    """A folder by its full path, since trials run elsewhere; a hub id as it is."""
-    folder = Folder(source).expanduser()
-    return str(folder.absolute()) if folder.is_dir() else source
-
-
-def _made(entry: ModelEntry) -> dict[str, Any]:
-    """The nested model itself, not its dump, which would be validated anew."""
-    return {"made": entry.made} if entry.made is not None else {}
 
 
 def _place(problem: SpecProblem, source: YamlSource, combination: Combination) -> SpecProblem:
@@ -157,7 +182,7 @@ def _twins(trials: Sequence[ExpandedTrial], source: YamlSource) -> list[SpecProb
     seen: dict[str, ExpandedTrial] = {}
     path: Path = ("axes",)
     for trial in trials:
-        twin = seen.setdefault(science_hash(trial.spec), trial)
+        twin = seen.setdefault(trial.science_hash, trial)
         if twin is not trial:
             message = f"{trial.axes} and {twin.axes} are the same trial; take one of them out"
             return [SpecProblem(source.position(path), path, message)]

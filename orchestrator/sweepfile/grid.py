@@ -92,10 +92,13 @@ def _apply(combination: Combination, values: Mapping[str, Any], path: Path) -> l
 
 
 def _matches(combination: Combination, pattern: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
-    """Whether every name of the pattern has its value, or one of its list of values."""
+    return matches({name: choice.value for name, choice in combination.items()}, pattern, base)
+
+
+def matches(values: Mapping[str, Any], pattern: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
+    """Whether every name of the pattern has its value, or one of its list of values, among axes or in `base`."""
     for name, wanted in pattern.items():
-        choice = combination.get(name)
-        value = choice.value if choice else _in_base(base, name)
+        value = values[name] if name in values else _in_base(base, name)
         if value not in (wanted if isinstance(wanted, list) else [wanted]):
             return False
     return True

@@ -34,10 +34,11 @@ def _read(file: FilePath, children: tuple[FilePath, ...]) -> YamlSource:
         raise _problem(source, f"goes round in a circle: {named} extends this file, directly or through others")
     if not parent_file.is_file():
         raise _problem(source, f"there is no file {parent_file}; the path is taken from the folder of this file")
-    return _put_over(_read(parent_file, lineage), source)
+    return put_over(_read(parent_file, lineage), source)
 
 
-def _put_over(parent: YamlSource, child: YamlSource) -> YamlSource:
+def put_over(parent: YamlSource, child: YamlSource) -> YamlSource:
+    """One source with the values of both; where both have one, the child's."""
     text = f"{child.text.rstrip()}\n\n# What it extends, {parent.name}:\n{parent.text}"
     merged = YamlSource(child.name, text, positions=dict(parent.positions), key_positions=dict(parent.key_positions))
     merged.data = _merged(parent.data, child.data, (), merged)

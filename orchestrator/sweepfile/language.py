@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, StringConstraints
 
+from orchestrator.sweepfile.algorithms import REFUSED
+from orchestrator.sweepfile.running import Checkpoints, Expected, Limits, ResourceRule, Retry
 from workers.spec import (
+    AlgorithmName,
     Budget,
     Data,
+    Environment,
     Evaluation,
+    Lora,
+    Loss,
     MadeModel,
     Optimizer,
     PositiveFloat,
@@ -20,16 +26,6 @@ from workers.spec import (
     Seed,
     Strict,
 )
-
-
-class Loss(Strict):
-    """The policy-gradient loss; see `workers.spec.Algorithm`."""
-
-    clip_low: PositiveFloat = 0.2
-    clip_high: PositiveFloat = 0.2
-    kl_coefficient: Annotated[float, Field(ge=0)] = 0.0
-    aggregation: Literal["token_mean"] = "token_mean"
-    advantage_scale: Literal["group", "batch", "none"] = "group"
 
 
 class Generation(Strict):
@@ -52,19 +48,29 @@ class ModelEntry(Strict):
     nominal_params: PositiveFloat | None = None
 
 
+def _refuse_known_strangers(name: Any) -> Any:
+    if isinstance(name, str) and name in REFUSED:
+        raise ValueError(f"found '{name}': {REFUSED[name]}")
+    return name
+
+
 class Point(Strict):
     """One trial's values: `base`, with an axis' value in place of some of them."""
 
     model: str
     data: Data
-    algorithm: Literal["grpo"] = "grpo"
+    tau: PositiveInt | None = None
+    algorithm: Annotated[AlgorithmName, BeforeValidator(_refuse_known_strangers)] = "grpo"
     group_size: Annotated[int, Field(ge=2)]
     prompts_per_step: PositiveInt
     updates_per_step: PositiveInt = 1
+    epochs_per_step: PositiveInt = 1
     seed: Seed = 0
     loss: Loss = Loss()
     optimizer: Optimizer
     generation: Generation
+    lora: Lora | None = None
+    environment: Environment | None = None
 
 
 AxisValues = Annotated[list[Any], Field(min_length=1)]
@@ -90,49 +96,47 @@ class Axes(Strict):
     exclude: list[Pattern] = Field(default_factory=list)
 
 
-class Resources(Strict):
-    """What one trial is given."""
+class Budgets(Budget):
+    """The budgets of every trial, and whether one trajectory serves them all.
 
-    cpus: PositiveInt = 1
-    gpus: Annotated[float, Field(ge=0)] = 0
-    memory_gb: PositiveFloat = 2.0
-    micro_batch: PositiveInt | None = None
-    gradient_checkpointing: bool = False
+    `shared` is refused where a trial that goes further does something else on the way; `separate` makes a trial for
+    each budget.
+    """
 
-
-class Checkpoints(Strict):
-    """When checkpoints are written, beside those at budgets, and how many of them are kept."""
-
-    every_steps: PositiveInt = 20
-    keep: PositiveInt = 2
-
-
-class Limits(Strict):
-    """What the whole sweep may use."""
-
-    concurrent_trials: PositiveInt | None = None
+    trajectories: Literal["shared", "separate"] = "shared"
 
 
 class FitSettings(Strict):
     """How `rlsweep fit` treats this sweep unless told otherwise. `from` leaves out evaluations before that x."""
 
-    scope: Literal["inter-model"] = "inter-model"
+    scope: Literal["inter-model", "intra-model", "data-reuse", "group-size", "transfer"] = "inter-model"
     x: Literal["compute", "data", "tokens", "steps"] = "compute"
     from_x: Annotated[float | None, Field(alias="from", ge=0)] = None
+
+
+SweepName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
 
 
 class SweepFile(Strict):
     """A whole sweep file."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
+    name: SweepName
     question: str | None = None
     caveats: list[str] = Field(default_factory=list)
     models: dict[str, ModelEntry] = Field(default_factory=dict)
     base: dict[str, Any]
     axes: Axes = Axes()
-    budgets: Budget
+    budgets: Budgets
     evaluations: Annotated[list[Evaluation], Field(min_length=1)]
-    resources: Resources = Resources()
-    checkpoints: Checkpoints = Checkpoints()
+    resources: Annotated[list[ResourceRule], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+        default=[ResourceRule()]
+    )
+    expected: Expected = Expected()
+    retry: Retry = Retry()
     limits: Limits = Limits()
+    checkpoints: Checkpoints = Checkpoints()
     fit: FitSettings | None = None

@@ -18,7 +18,9 @@ from orchestrator.sweepfile.grid import combinations
 from orchestrator.sweepfile.inheritance import read_with_parents
 from orchestrator.sweepfile.language import SweepFile
 from orchestrator.sweepfile.overrides import apply_overrides
+from orchestrator.sweepfile.presets import with_preset
 from orchestrator.sweepfile.problems import InvalidSweep, SpecProblem
+from orchestrator.sweepfile.trajectories import with_trajectories
 from orchestrator.sweepfile.wording import to_problem
 from orchestrator.sweepfile.yaml_source import YamlSource
 
@@ -45,6 +47,7 @@ def load_sweep(file: FilePath, overrides: Sequence[str] = ()) -> LoadedSweep:
     """Read, check and expand a sweep file. Raises InvalidSweep with every problem."""
     source = read_with_parents(file)
     apply_overrides(source, overrides)
+    source = with_preset(source)
     sweep, problems = _sections(source)
     trials, more = _trials(sweep, source)
     if problems or more:
@@ -75,6 +78,8 @@ def _trials(sweep: SweepFile, source: YamlSource) -> tuple[list[ExpandedTrial], 
     if problems:
         return [], problems
     trials, more = expand(sweep, made, source)
+    if not more:
+        trials, more = with_trajectories(sweep, trials, source)
     if source.data.get("axes") is not None and not made[0]:
         # The axes were wrong and have been set aside: what they would have given is not missing.
         more = [problem for problem in more if not problem.message.endswith("is missing")]

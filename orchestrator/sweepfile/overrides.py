@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.sweepfile.language import SweepFile
 from orchestrator.sweepfile.problems import InvalidSweep, Path, Position, SpecProblem
 from orchestrator.sweepfile.yaml_source import YamlSource, parse_yaml
 
-_SECTIONS = (
-    "name", "question", "caveats", "models", "base", "axes", "budgets", "evaluations", "resources", "checkpoints",
-    "limits", "fit",
-)  # fmt: skip
+_SECTIONS = tuple(SweepFile.model_fields)
 
 
 def apply_overrides(source: YamlSource, overrides: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ _EXPECTED = {
 
 def to_problem(details: ErrorDetails, source: YamlSource, prefix: Path, model: type[BaseModel]) -> SpecProblem:
     """One of pydantic's errors. `prefix` is where in the file the data began that `model` was made from."""
-    path: Path = (*prefix, *details["loc"])
+    path = _as_written((*prefix, *details["loc"]), source)
     kind = details["type"]
     if kind == "extra_forbidden":
         known = _known_names(model, details["loc"][:-1])
@@ -41,6 +41,15 @@ def to_problem(details: ErrorDetails, source: YamlSource, prefix: Path, model: t
     if kind == "value_error":
         return SpecProblem(source.position(path), path, str(details["ctx"]["error"]))
     return SpecProblem(source.position(path), path, f"found {shown(details['input'])}, expected {_expected(details)}")
+
+
+def _as_written(path: Path, source: YamlSource) -> Path:
+    """Without the place in a list where the file has no list: one entry may stand for itself."""
+    written: Path = ()
+    for part in path:
+        if not isinstance(part, int) or (*written, part) in source.positions:
+            written = (*written, part)
+    return written
 
 
 def shown(value: Any) -> str:

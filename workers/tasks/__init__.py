@@ -60,4 +60,5 @@ def load_task(data: Data) -> Task:
     """The task that `data` names, drawn with its seed."""
     from workers.tasks.affine_lookup import AffineLookup
 
+    assert data.task is not None, "prompts from a file are no task; `workers.unsupported` refuses them"
     return {"affine-lookup": AffineLookup}[data.task](data.seed)

@@ -1,0 +1,89 @@
+"""The sections of a sweep file that say how its trials are run: nothing in them changes what a trial measures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from workers.spec import PositiveFloat, PositiveInt, Probability, Strict
+
+
+class ResourceRule(Strict):
+    """What a trial is given: the whole of `resources`, or an entry of its list, of which the first that holds counts.
+
+    `if` has `params_below` or `params_at_least`, against all parameters of the model, or names axes and values of
+    `base` as in `axes.when`. What is left out is the planner's to decide.
+    """
+
+    condition: Annotated[dict[str, Any] | None, Field(alias="if", min_length=1)] = None
+    cpus: PositiveInt = 1
+    memory_gb: PositiveFloat = 2.0
+    gpu: str | None = None
+    gpus: Annotated[int, Field(ge=0)] | None = None
+    nodes: PositiveInt | None = None
+    tensor_parallel: PositiveInt | None = None
+    trials_per_gpu: PositiveInt = 1
+    micro_batch: PositiveInt | None = None
+    sleep_mode: bool | None = None
+    gradient_checkpointing: bool | None = None
+
+    @model_validator(mode="after")
+    def _sharing_is_of_one_gpu(self) -> ResourceRule:
+        if self.trials_per_gpu > 1 and self.gpus != 1:
+            raise ValueError(f"trials_per_gpu {self.trials_per_gpu} needs `gpus: 1`, the one that they share")
+        return self
+
+
+class RetryPolicy(Strict):
+    """How often a trial is tried again after a failure of one class, and what is changed first."""
+
+    max: Annotated[int, Field(ge=0)]
+    backoff_seconds: Annotated[float, Field(ge=0)] = 0.0
+    halve: Literal["micro_batch"] | None = None
+    exclude_node: bool = False
+
+
+class Retry(Strict):
+    """A policy for each class of failure. A bug, or a specification that is wrong, is never tried again."""
+
+    preempted: RetryPolicy = RetryPolicy(max=100)
+    node_lost: RetryPolicy = RetryPolicy(max=20)
+    gpu_memory: RetryPolicy = RetryPolicy(max=3, halve="micro_batch")
+    host_memory: RetryPolicy = RetryPolicy(max=1)
+    nccl: RetryPolicy = RetryPolicy(max=3, backoff_seconds=30, exclude_node=True)
+    timeout: RetryPolicy = RetryPolicy(max=2)
+    disk_full: RetryPolicy = RetryPolicy(max=1, backoff_seconds=300)
+    numerical: RetryPolicy = RetryPolicy(max=0)
+    code: RetryPolicy = RetryPolicy(max=0)
+
+
+class Limits(Strict):
+    """What the whole sweep may use. Reached, its trials stop at their next checkpoint."""
+
+    concurrent_trials: PositiveInt | None = None
+    gpu_hours: PositiveFloat | None = None
+    flops: PositiveFloat | None = None
+    cost: PositiveFloat | None = None
+    price_per_gpu_hour: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _a_cost_has_a_price(self) -> Limits:
+        if self.cost is not None and self.price_per_gpu_hour is None:
+            raise ValueError("`cost` needs `price_per_gpu_hour`, in the same currency")
+        return self
+
+
+class Checkpoints(Strict):
+    """When checkpoints are written, beside those at budgets, and how many of them are kept; those at budgets always."""
+
+    every_steps: PositiveInt = 20
+    keep: PositiveInt = 2
+
+
+class Expected(Strict):
+    """What `plan` is to reckon with until trials have shown it: mean lengths, and the share of a GPU's peak."""
+
+    prompt_tokens: PositiveFloat | None = None
+    completion_tokens: PositiveFloat | None = None
+    utilization: Annotated[Probability, Field(gt=0)] | None = None

@@ -1,0 +1,71 @@
+"""What a trial is trained on: a task made here, or prompts that somebody has published; and with which tools."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from workers.spec.values import PositiveInt, Seed, Strict
+
+_OF_TASKS = {"task", "seed", "heldout_problems"}
+
+
+class Data(Strict):
+    """The problems: a `task` made here with its training stream and held-out set, or `train`, a file of prompts.
+
+    Of a task, `seed` draws the rules, the split and the order of its prompts; it is part of the data, so trials that
+    differ only in their own seed see the same prompts in the same order.
+
+    `train` is a data set on the hub or a path, `file` one of the data set's files, `heldout` where the problems are
+    that are kept for scoring, in the same words. The pool is the first `total_prompts` rows in the order of the
+    file, a curriculum; `tau` is how often each prompt of a trial is used, so it trains on total_prompts / tau of
+    them. With `total_prompts: budget` the pool is as large as the last budget. Prompts of more than
+    `max_prompt_tokens` are dropped, and with `drop_near_duplicates` those that are nearly a held-out problem.
+    `sources` keeps the rows whose `data_source` starts with one of these words. `rewards` says whether answers are
+    judged as arXiv 2509.25300 judged them, or with its mistakes mended.
+    """
+
+    task: Literal["affine-lookup"] | None = None
+    seed: Seed = 0
+    heldout_problems: PositiveInt = 600
+    train: str | None = None
+    file: str | None = None
+    revision: str | None = None
+    heldout: str | None = None
+    sources: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    total_prompts: PositiveInt | Literal["budget"] | None = None
+    tau: PositiveInt = 1
+    max_prompt_tokens: PositiveInt = 2048
+    drop_near_duplicates: bool = False
+    rewards: Literal["paper", "fixed"] = "fixed"
+
+    @property
+    def name(self) -> str:
+        """What people call it: the task, or where the prompts come from."""
+        return self.task or f"{self.train}{f'/{self.file}' if self.file else ''}"
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Data:
+        if (self.task is None) == (self.train is None):
+            raise ValueError("data needs exactly one of `task`, which is made here, and `train`, a file of prompts")
+        changed = {name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default}
+        strangers = changed - _OF_TASKS if self.task else changed & {"heldout_problems"}
+        if strangers:
+            raise ValueError(f"`{min(strangers)}` means nothing beside `{'task' if self.task else 'train'}`")
+        return self
+
+    @model_validator(mode="after")
+    def _tau_divides(self) -> Data:
+        if self.tau > 1 and self.total_prompts is None:
+            raise ValueError(f"tau {self.tau} needs `total_prompts`, of which every prompt is a {self.tau}th")
+        if isinstance(self.total_prompts, int) and self.total_prompts % self.tau:
+            raise ValueError(f"total_prompts {self.total_prompts} is not a multiple of tau {self.tau}")
+        return self
+
+
+class Environment(Strict):
+    """Tools that a policy may call while it answers, and how often it may answer again after one."""
+
+    tools: Annotated[tuple[Literal["python"], ...], Field(min_length=1, strict=False)]
+    max_turns: PositiveInt = 4

@@ -1,0 +1,37 @@
+"""How a trial is run, which must not change what it measures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from workers.spec.values import PositiveFloat, PositiveInt, Strict
+
+
+class Execution(Strict):
+    """How a trial is run. Nothing here may change what it measures beyond floating-point noise.
+
+    Where `gpus`, `tensor_parallel`, `micro_batch` or `sleep_mode` is None, the planner decides. `trials_per_gpu` lets
+    small trials share one. Memory is that of the host, for a trial on CPUs.
+    """
+
+    engine: Literal["auto", "transformers", "vllm"] = "auto"
+    gpu: str | None = None
+    gpus: Annotated[int, Field(ge=0)] | None = None
+    nodes: PositiveInt | None = None
+    tensor_parallel: PositiveInt | None = None
+    trials_per_gpu: PositiveInt = 1
+    micro_batch: PositiveInt | None = None
+    sleep_mode: bool | None = None
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.3
+    gradient_checkpointing: bool = False
+    cpus: PositiveInt = 1
+    memory_gb: PositiveFloat = 2.0
+    checkpoint_every_steps: PositiveInt = 20
+    checkpoints_kept: PositiveInt = 2
+
+    @property
+    def num_gpus(self) -> float:
+        """GPUs that the trial holds: a share of one where several trials have it, none until somebody has decided."""
+        return (self.gpus or 0) / self.trials_per_gpu

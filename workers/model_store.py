@@ -27,6 +27,7 @@ from workers.base_model import OnProgress, WarmUpResult, make_base_model
 from workers.files import flush, sha256_of
 from workers.spec import Data, MadeModel, Model
 from workers.tasks import Task, load_task
+from workers.weights import weights_sha256
 
 RECIPE = 1  # raise it when the code of the making changes the weights that a specification gives
 MANIFEST = "manifest.json"
@@ -173,18 +174,11 @@ def _describe(folder: Path, name: str, *, warm_up: WarmUpResult | None) -> BaseM
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise EnvironmentProblem(
-            f"model {name!r}: {folder} holds no safetensors weights, and no other format is loaded: convert them"
-        )
-    digest = hashlib.sha256()
-    for path in weights:
-        digest.update(f"{path.name} {sha256_of(path)}\n".encode())
+    sha256 = weights_sha256(folder, name=name)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
     num_params, num_total_params = count_parameters(model)
-    return BaseModel(folder, num_params, num_total_params, digest.hexdigest(), warm_up)
+    return BaseModel(folder, num_params, num_total_params, sha256, warm_up)
 
 
 def count_parameters(model: Any) -> tuple[int, int]:

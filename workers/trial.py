@@ -161,6 +161,11 @@ def _prepare_base_model(spec: TrialSpec, store: AttemptStore, folders: Folders) 
         store.enter_phase("making base", f"pass@1 {score:.2f}")
 
     base = prepare_base_model(spec.model, spec.data, seed=spec.seed, models_folder=folders.models, on_progress=show)
+    if spec.model.weights_sha256 not in (None, base.weights_sha256):
+        raise SpecError(
+            f"the weights in {spec.model.source} are not those that this trial was submitted with; "
+            "put them back, or submit the sweep again to have a trial of the new ones"
+        )
     warm_up = base.warm_up
     store.record_model(
         ModelRecord(

@@ -132,5 +132,5 @@ def _leaves(value: Any, path: Path, loaded: LoadedSweep) -> Iterator[ResolvedVal
         for place, item in enumerate(value):
             yield from _leaves(item, (*path, place), loaded)
     else:
-        place = loaded.source.positions.get(path)
-        yield ResolvedValue(dotted(path), (value,), str(place or "default"))
+        position = loaded.source.positions.get(path)
+        yield ResolvedValue(dotted(path), (value,), str(position or "default"))

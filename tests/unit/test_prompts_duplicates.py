@@ -38,7 +38,7 @@ def test_spelling_and_instructions_make_no_difference(rewritten: str) -> None:
     assert similarity(rewritten, TRIANGLE) == 1.0
 
 
-@pytest.mark.parametrize("rewritten", [f"12. (AIME) {TRIANGLE}", TRIANGLE.replace("Compute", "Find")])
+@pytest.mark.parametrize("rewritten", [f"12. (AIME) {TRIANGLE}", f"{TRIANGLE} Justify."])
 def test_a_problem_in_slightly_other_words_is_a_near_duplicate(rewritten: str) -> None:
     assert 0.8 <= similarity(rewritten, TRIANGLE) < 1.0
 

@@ -46,7 +46,7 @@ def test_a_file_is_itself(tmp_path: Path) -> None:
     [
         (["anything.parquet", "notes.txt"], None, ["anything.parquet"]),
         (["x_test_500.parquet", "x_train_53904.parquet"], None, ["x_train_53904.parquet"]),
-        (["data/train-1-of-2.parquet", "data/train-0-of-2.parquet"], None, ["data/train-0-of-2.parquet", "data/train-1-of-2.parquet"]),
+        (["a/train-2.parquet", "a/train-1.parquet"], None, ["a/train-1.parquet", "a/train-2.parquet"]),
         (["a_train.parquet", "b/slice.parquet"], "b/slice.parquet", ["b/slice.parquet"]),
     ],
 )  # fmt: skip
@@ -73,22 +73,26 @@ def test_a_folder_in_which_no_file_is_plainly_meant_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("location", "revision", "file", "message"),
+    ("source", "message"),
     [
-        ("./nowhere", None, None, r"there is no file or folder '\./nowhere'"),
-        ("data/rows.parquet", None, None, r"there is no file or folder 'data/rows\.parquet', and it is not the name"),
-        ("a/b/c", "main", None, r"there is no file or folder 'a/b/c'"),
-        ("someone/maths", None, None, r"prompts someone/maths: a hub data set changes, so it needs a `revision`"),
-        ("rows.parquet", "main", None, r"rows\.parquet is on this machine, so it has no revision"),
-        ("rows.parquet", None, "train.parquet", r"rows\.parquet is a file, so it holds no `file` 'train\.parquet'"),
+        (PromptSource("./nowhere"), r"there is no file or folder '\./nowhere'"),
+        (PromptSource("data/rows.parquet"), r"no file or folder 'data/rows\.parquet', and it is not the name of a hub"),
+        (PromptSource("a/b/c", "main"), r"there is no file or folder 'a/b/c'"),
+        (PromptSource("someone/maths"), r"prompts someone/maths: a hub data set changes, so it needs a `revision`"),
+        (PromptSource("rows.parquet", "main"), r"rows\.parquet is on this machine, so it has no revision"),
+        (
+            PromptSource("rows.parquet", None, "x.parquet"),
+            r"rows\.parquet is a file, so it holds no `file` 'x\.parquet'",
+        ),
     ],
+    ids=str,
 )
 def test_a_source_that_cannot_be_meant_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str, revision: str | None, file: str | None, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: PromptSource, message: str
 ) -> None:
     monkeypatch.chdir(folder_of(tmp_path, "rows.parquet"))
     with pytest.raises(SpecError, match=message):
-        find_files(PromptSource(location, revision, file))
+        find_files(source)
 
 
 class _Hub(BaseHTTPRequestHandler):

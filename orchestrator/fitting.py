@@ -27,11 +27,13 @@ class FitRequest:
     x: str = "compute"
     from_x: float | None = None
     holdout: tuple[str, ...] = ()
+    benchmark: str | None = None
+    protocol: str | None = None
 
     @classmethod
     def resolve(
         cls, settings: dict[str, Any] | None, *, scope: str | None, x: str | None, from_x: float | None,
-        holdout: Sequence[str] = (),
+        holdout: Sequence[str] = (), benchmark: str | None = None, protocol: str | None = None,
     ) -> FitRequest:  # fmt: skip
         """Command-line values where given, else the sweep file's, else the defaults."""
         kept = settings or {}
@@ -43,7 +45,7 @@ class FitRequest:
             raise SpecError(f"--x {axis}: expected one of {', '.join(X_COLUMNS)}.")
         # A window that was chosen for one axis means nothing on another.
         window = from_x if from_x is not None else (kept.get("from") if axis == kept.get("x", "compute") else None)
-        return cls(scope=asked, x=axis, from_x=window, holdout=tuple(holdout))
+        return cls(scope=asked, x=axis, from_x=window, holdout=tuple(holdout), benchmark=benchmark, protocol=protocol)
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,22 @@ def fit_sweep(engine: Engine, sweep: SweepRow, request: FitRequest) -> KeptFit:
     from scaling.records import to_records
 
     reader = Reader(engine)
-    rows = reader.curve([trial.trial_id for trial in reader.trials(sweep.id)])
+    rows = scored(reader.curve([trial.trial_id for trial in reader.trials(sweep.id)]), request)
     observations = from_rows([dict(row) for row in rows], x=X_COLUMNS[request.x], from_x=request.from_x)
     holdout = _sizes(request.holdout, rows)
     fit = fit_inter_model(observations, holdout=holdout)
     fit_id = FitStore(engine).save(to_records(fit, sweep_id=sweep.id))
     return KeptFit(fit_id, fit, observations)
+
+
+def scored(rows: Sequence[Any], request: FitRequest) -> Sequence[Any]:
+    """The evaluations of the benchmark and the protocol that were asked for; all of them where none was."""
+    for column, wanted in {"benchmark": request.benchmark, "protocol": request.protocol}.items():
+        found = sorted({str(row[column]) for row in rows})
+        if wanted is not None and wanted not in found:
+            raise SpecError(f"--{column} {wanted}: there is no evaluation of it here; there are: {', '.join(found)}.")
+        rows = [row for row in rows if wanted in (None, row[column])]
+    return rows
 
 
 def _sizes(holdout: Sequence[str], rows: Sequence[Any]) -> list[int] | None:

@@ -19,11 +19,7 @@ def admit(observations: Observations, estimator: str) -> Observations:
     admitted = admitted.with_role(_without_failures(admitted), "clipped", "no wrong answer anywhere in the run")
     admitted = admitted.with_role(_still(admitted), "unusable", "the run has one evaluation inside the window")
     if not admitted.where("train").any():
-        raise FitError(
-            f"no run has two usable evaluations at different {admitted.x_kind} inside the fit window "
-            f"[{_bound(admitted.from_x)}, {_bound(admitted.to_x)}]. Widen the window with --from, "
-            "or wait for more evaluations."
-        )
+        raise FitError(f"no run has two usable evaluations at different {admitted.x_kind}{_window(admitted)}.")
     return admitted
 
 
@@ -47,5 +43,9 @@ def _still(observations: Observations) -> BoolArray:
     return used & np.isin(observations.trial_id, still)
 
 
-def _bound(x: float | None) -> str:
-    return "..." if x is None else f"{x:g}"
+def _window(observations: Observations) -> str:
+    start, end = observations.from_x, observations.to_x
+    if start is None and end is None:
+        return ", and a slope needs two: wait for more evaluations"
+    bounds = [f"from {start:g} on" if start is not None else "", f"up to {end:g}" if end is not None else ""]
+    return f" {' '.join(filter(None, bounds))}: widen the window with --from, or wait for more evaluations"

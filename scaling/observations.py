@@ -22,6 +22,8 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 Row: TypeAlias = Mapping[str, object]
 
 XKind = Literal["samples", "flops", "tokens", "steps"]
+# As `rlsweep fit --x` calls them.
+X_OPTION: dict[str, str] = {"samples": "data", "flops": "compute", "tokens": "tokens", "steps": "steps"}
 X_COLUMN: dict[str, str] = {"samples": "samples", "flops": "flops", "tokens": "tokens", "steps": "step"}
 ROLES = ("train", "holdout", "baseline", "outside_window", "clipped", "superseded", "unusable")
 
@@ -118,6 +120,7 @@ def from_rows(
     if x not in X_COLUMN:
         raise FitError(f"x = {x!r} is not an x-axis. Choose one of {', '.join(X_COLUMN)}.")
     _require_sizes(rows)
+    _require_axis(rows, x)
     benchmark = _only(rows, "benchmark", "--benchmark")
     protocol = _only(rows, "protocol", "--protocol")
     ordered = sorted(rows, key=lambda row: _order(row, X_COLUMN[x]))
@@ -219,6 +222,14 @@ def _integers(ordered: Sequence[Row], name: str) -> IntArray:
 def _integer(value: object) -> int:
     """The value; -1 for one that is not known, which an imported run's seed and group size may be."""
     return -1 if value is None else int(value)  # type: ignore[call-overload]
+
+
+def _require_axis(rows: Sequence[Row], x: XKind) -> None:
+    """Imported runs know only the axes that their files had."""
+    known = [kind for kind, column in X_COLUMN.items() if any(row["step"] and row[column] is not None for row in rows)]
+    if x not in known and known:
+        options = ", ".join(f"--x {X_OPTION[kind]}" for kind in known)
+        raise FitError(f"these runs have no {x}, which the law is asked over. What they have: {options}.")
 
 
 def _require_sizes(rows: Sequence[Row]) -> None:

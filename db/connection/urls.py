@@ -11,6 +11,10 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from db.errors import DatabaseError
 
 DEFAULT_URL = "rlsweep.db"
+_HOW = (
+    "Give a path for SQLite, or postgresql+psycopg://user:password@host:port/name, in which @ : / and % of a password "
+    "are written as %40 %3A %2F and %25."
+)
 _DRIVERS = {"sqlite": "pysqlite", "postgresql": "psycopg"}
 
 
@@ -18,15 +22,17 @@ def resolve_url(value: str | None) -> URL:
     """The database meant by `--db`, else by `RLSWEEP_DB`, else `rlsweep.db` here; a bare path is SQLite."""
     given = value or os.environ.get("RLSWEEP_DB") or DEFAULT_URL
     if "://" not in given:
+        if "password=" in given:
+            raise DatabaseError(f"The database is given as keywords, not as a URL. {_HOW}")
         return URL.create("sqlite", database=str(Path(given).expanduser().absolute()))
     try:
         url = make_url(given)
-        url.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
-        raise DatabaseError(
-            f"`{_redacted(given)}` is not a database URL that can be used here ({error}). "
-            "Give a path for SQLite, or postgresql+psycopg://user@host/name."
-        ) from error
+        url.get_dialect()().create_connect_args(url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError):
+        # What the parser says quotes the part that it took for a port, which may be half a password.
+        raise DatabaseError(f"{_scheme(given)} is not a database URL that can be used here. {_HOW}") from None
+    if "@" in (url.host or ""):
+        raise DatabaseError(f"The host of {_scheme(given)} has an `@` in it: a password's must be written as %40.")
     backend = url.get_backend_name()
     if backend not in _DRIVERS:
         raise DatabaseError(f"rlsweep runs on SQLite and PostgreSQL, not on {backend}.")
@@ -46,6 +52,6 @@ def shown(url: URL) -> str:
     return url.set(query={}).render_as_string()
 
 
-def _redacted(given: str) -> str:
-    scheme, _, rest = given.partition("://")
-    return f"{scheme}://***@{rest.rpartition('@')[2]}" if "@" in rest else given
+def _scheme(given: str) -> str:
+    """A URL that could not be read, without anything that may be secret."""
+    return f"`{given.partition('://')[0]}://...`"

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.options import DatabaseOption, FromOption, HoldoutOption, JsonOption, SweepArgument, XOption
+from orchestrator.commands.options import (
+    BenchmarkOption,
+    DatabaseOption,
+    FromOption,
+    HoldoutOption,
+    JsonOption,
+    ProtocolOption,
+    SweepArgument,
+    XOption,
+)
 
 NAME = "fit"
 
@@ -18,6 +27,8 @@ def command(
     x: XOption = None,
     from_x: FromOption = None,
     holdout: HoldoutOption = None,
+    benchmark: BenchmarkOption = None,
+    protocol: ProtocolOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -29,7 +40,15 @@ def command(
 
     engine = open_database(resolve_url(database), create=False)
     found = Reader(engine).sweep(sweep)
-    request = FitRequest.resolve(found.fit_settings, scope=scope, x=x, from_x=from_x, holdout=holdout or ())
+    request = FitRequest.resolve(
+        found.fit_settings,
+        scope=scope,
+        x=x,
+        from_x=from_x,
+        holdout=holdout or (),
+        benchmark=benchmark,
+        protocol=protocol,
+    )
     kept = fit_sweep(engine, found, request)
     if as_json:
         typer.echo(json.dumps({"fit_id": kept.fit_id, **fit_as_json(kept.fit, found.caveats)}, indent=1))

@@ -38,3 +38,9 @@ HoldoutOption = Annotated[
     list[str] | None,
     typer.Option("--holdout", metavar="model=NAME", help="Keep a model out of the estimation and forecast it."),
 ]
+BenchmarkOption = Annotated[
+    str | None, typer.Option("--benchmark", metavar="NAME", help="Which benchmark's scores, where there are several.")
+]
+ProtocolOption = Annotated[
+    str | None, typer.Option("--protocol", metavar="NAME", help="Which protocol's scores, where there are several.")
+]

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.options import DatabaseOption, FromOption, HoldoutOption, SweepArgument, XOption
+from orchestrator.commands.options import (
+    BenchmarkOption,
+    DatabaseOption,
+    FromOption,
+    HoldoutOption,
+    ProtocolOption,
+    SweepArgument,
+    XOption,
+)
 
 NAME = "plot"
 
@@ -21,6 +29,8 @@ def command(
     x: XOption = None,
     from_x: FromOption = None,
     holdout: HoldoutOption = None,
+    benchmark: BenchmarkOption = None,
+    protocol: ProtocolOption = None,
     database: DatabaseOption = None,
 ) -> None:
     """Fit a sweep and draw its learning curves and its law, as PNG and SVG."""
@@ -32,7 +42,15 @@ def command(
 
     engine = open_database(resolve_url(database), create=False)
     found = Reader(engine).sweep(sweep)
-    request = FitRequest.resolve(found.fit_settings, scope=None, x=x, from_x=from_x, holdout=holdout or ())
+    request = FitRequest.resolve(
+        found.fit_settings,
+        scope=None,
+        x=x,
+        from_x=from_x,
+        holdout=holdout or (),
+        benchmark=benchmark,
+        protocol=protocol,
+    )
     kept = fit_sweep(engine, found, request)
     stem = output or Path(found.name)
     if stem.suffix in (".png", ".svg"):  # both are drawn, whichever was named

@@ -158,6 +158,7 @@ def _summarise(console: Console, sweep: SweepRow, trials: list[TrialRow], *, sec
 
 def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[TrialRow], *, interrupted: bool) -> None:
     """The fit, if the sweep file asks for one and there is something to fit; then what to type next."""
+    from db.errors import SpecError
     from db.reader import Reader
     from orchestrator.fitting import FitRequest, fit_sweep
     from orchestrator.screens.fit_view import render_fit
@@ -167,11 +168,11 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[Tri
         console.print("\nStopped. The same command continues from the last checkpoints.", highlight=False)
         return
     if sweep.fit_settings is not None and Reader(engine).curve([trial.trial_id for trial in ended]):
-        request = FitRequest.resolve(sweep.fit_settings, scope=None, x=None, from_x=None)
         console.print()
         try:
+            request = FitRequest.resolve(sweep.fit_settings, scope=None, x=None, from_x=None)
             kept = fit_sweep(engine, sweep, request)
-        except FitError as error:
+        except (FitError, SpecError) as error:
             console.print(f"No fit yet: {error}", highlight=False, markup=False)
         else:
             render_fit(kept.fit, caveats=sweep.caveats, console=console)

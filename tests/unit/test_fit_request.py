@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from db.errors import SpecError
-from orchestrator.fitting import FitRequest
+from orchestrator.fitting import FitRequest, scored
 
 IN_FILE = {"scope": "inter-model", "x": "data", "from": 1024.0}
 
@@ -25,3 +25,16 @@ def test_a_scope_or_an_axis_that_is_not_there_is_refused() -> None:
         FitRequest.resolve(IN_FILE, scope="group-size", x=None, from_x=None)
     with pytest.raises(SpecError, match="--x prompts: expected one of compute, data"):
         FitRequest.resolve(IN_FILE, scope=None, x="prompts", from_x=None)
+
+
+ROWS = [{"benchmark": name, "protocol": "exact", "score": 0.5} for name in ("gsm8k", "heldout", "gsm8k")]
+
+
+def test_one_of_several_benchmarks_can_be_asked_for() -> None:
+    assert len(scored(ROWS, FitRequest(benchmark="gsm8k"))) == 2
+    assert len(scored(ROWS, FitRequest())) == 3
+
+
+def test_a_benchmark_that_was_not_scored_is_refused_with_those_that_were() -> None:
+    with pytest.raises(SpecError, match=r"--benchmark gsm9k: .*there are: gsm8k, heldout"):
+        scored(ROWS, FitRequest(benchmark="gsm9k"))

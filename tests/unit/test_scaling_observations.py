@@ -96,3 +96,8 @@ def test_counts_are_read_as_failures_and_exact_scores_have_none() -> None:
 def test_holding_out_an_unknown_size_says_which_there_are() -> None:
     with pytest.raises(FitError, match="1000, 4000"):
         from_rows(rows()).hold_out([72])
+
+
+def test_an_axis_that_the_runs_do_not_have_is_refused_with_those_that_they_have() -> None:
+    with pytest.raises(FitError, match=r"these runs have no flops.*--x data.*--x steps"):
+        from_rows(rows(flops=None), x="flops")

@@ -1,7 +1,7 @@
 """The databases that the store is measured in: an SQLite file and a PostgreSQL server, in temporary folders.
 
 Both keep what they have acknowledged as they do by default. SQLite is opened as rlsweep opens it, with a write-ahead
-log and `synchronous` NORMAL. PostgreSQL runs with its own settings, `fsync`, `full_page_writes` and
+log and `synchronous` FULL. PostgreSQL runs with its own settings, `fsync`, `full_page_writes` and
 `synchronous_commit` on, except where a benchmark fills it with made-up rows.
 """
 

@@ -18,6 +18,7 @@ from db.database import begin_write
 from db.store import PlanStore
 from db.store.bulk import clock
 from db.tables import Step
+from db.upkeep.revisions import HEAD_REVISION
 from tests.records import SWEEP, planned
 
 ALL, SMALL = "all", "small"
@@ -27,11 +28,12 @@ _AT_A_TIME = 50
 
 _ATTEMPTS = f"""
 INSERT INTO attempt (
-    trial_id, number, sweep_id, state, phase, host, pid, process_started_at, started_at, lease_expires_at, ended_at,
-    resumed_from_step, live_through_step
+    trial_id, number, sweep_id, schema_revision, state, phase, host, pid, process_started_at, started_at,
+    lease_expires_at, ended_at, resumed_from_step, live_through_step
 )
-SELECT t.id, n.number, :sweep_id, CASE WHEN n.number = 1 AND t.id % 10 = 0 THEN 'lost' ELSE 'succeeded' END, 'training',
-    'node-1', 1, :now, :now, :now, :now, {STEPS // 2} * (n.number - 1),
+SELECT t.id, n.number, :sweep_id, '{HEAD_REVISION}',
+    CASE WHEN n.number = 1 AND t.id % 10 = 0 THEN 'lost' ELSE 'succeeded' END, 'training', 'node-1',
+    1, :now, :now, :now, :now, {STEPS // 2} * (n.number - 1),
     CASE WHEN n.number = 1 AND t.id % 10 = 0 THEN {STEPS // 2} END
 FROM trial t
 JOIN (SELECT 1 AS number UNION ALL SELECT 2) n ON n.number = 1 OR t.id % 10 = 0

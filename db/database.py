@@ -34,6 +34,7 @@ __all__ = [
     "check_single_node",
     "connect",
     "database_exists",
+    "ended",
     "ensure_revision",
     "explained",
     "make_engine",
@@ -46,6 +47,7 @@ __all__ = [
 BUSY_TIMEOUT_SECONDS = 30.0
 # RETURNING, and ALTER TABLE ... DROP COLUMN in migrations.
 _OLDEST_SQLITE = (3, 35)
+_NO_DATABASE = ". Name an SQLite file with --db, or one that is not there yet; if this was one, restore a backup"
 _INSTEAD = "use PostgreSQL: --db postgresql+psycopg://user@host/name."
 
 
@@ -75,11 +77,16 @@ def connect(url: URL, *, create: bool = False) -> Engine:
 
 def make_engine(url: URL, **options: Any) -> Engine:
     """An engine that has not connected yet. DatabaseError if the database's driver is not installed."""
-    arguments = {} if url.get_backend_name() == "sqlite" else postgresql.connect_arguments(url)
+    on_server = url.get_backend_name() != "sqlite"
+    arguments = postgresql.connect_arguments(url) if on_server else {}
     try:
-        return create_engine(url, connect_args=arguments, **options)
+        engine = create_engine(url, connect_args=arguments, **options)
     except ModuleNotFoundError as error:
         raise DatabaseError(f"{error.name} is not installed; PostgreSQL needs rlsweep[postgres].") from error
+    if on_server:
+        # Before SQLAlchemy's own first questions, whose answers it could not read.
+        event.listen(engine, "connect", lambda new, _record: postgresql.check_encoding(new, url), insert=True)
+    return engine
 
 
 def ensure_revision(engine: Engine, *, create: bool) -> None:
@@ -98,13 +105,20 @@ def explained(url: URL) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise DatabaseError(f"Cannot use the database {shown(url)}: {reason(url, error)}.") from error
+        raise DatabaseError(f"Cannot use the database {shown(url)}: {ended(reason(url, error))}") from error
 
 
 def reason(url: URL, error: DBAPIError) -> str:
     """What an error of the driver means, as the end of a sentence; it holds no password."""
-    said = str(error.orig) if url.get_backend_name() == "sqlite" else postgresql.explain(url, error)
-    return said.rstrip(".")
+    if url.get_backend_name() != "sqlite":
+        return postgresql.explain(url, error).rstrip(".")
+    is_other_file = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB
+    return f"{error.orig}{_NO_DATABASE if is_other_file else ''}".rstrip(".")
+
+
+def ended(sentence: str) -> str:
+    """The sentence with a stop, unless it ends with one."""
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def sqlite_path(url: URL, *, must_exist: bool) -> Path:
@@ -116,7 +130,8 @@ def sqlite_path(url: URL, *, must_exist: bool) -> Path:
         raise DatabaseError(f"{path} is a folder; give the database a file name, such as {path / 'rlsweep.db'}.")
     if must_exist and not path.exists():
         raise DatabaseError(
-            f"There is no database at {path}. `rlsweep submit` makes one; --db or RLSWEEP_DB names another."
+            f"There is no database at {path}. `rlsweep submit` and `rlsweep import` make one; --db or RLSWEEP_DB names "
+            "another."
         )
     return path
 
@@ -194,7 +209,8 @@ def _configure_sqlite(engine: Engine) -> None:
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, see below
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        # What is committed is on the disk: the spool's file, and older checkpoints, are deleted on the strength of it.
+        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")
@@ -213,7 +229,7 @@ def _ensure_revision(engine: Engine, *, create: bool) -> None:
     if revision is not None:
         refuse(shown(engine.url), revision)
     if not create:
-        raise DatabaseError(f"{shown(engine.url)} is empty. `rlsweep submit` makes its tables.")
+        raise DatabaseError(f"{shown(engine.url)} is empty. `rlsweep submit` and `rlsweep import` make its tables.")
 
     from db.upkeep.migrate import make_tables
 

@@ -66,16 +66,18 @@ class TrialRow:
     step: int
     budget_unit: str | None
     budget_last: float | None
-    spent: float
+    spent: float | None
     train_seconds: float | None
     first_loss: float | None
     last_loss: float | None
     axes: dict[str, Any]
 
     @property
-    def share(self) -> float:
-        """Share of the budget that is used, at most 1. An imported run has no budget: it is all there is."""
-        return 1.0 if self.budget_last is None else min(1.0, self.spent / self.budget_last)
+    def share(self) -> float | None:
+        """Share of the budget that is used, at most 1; None for an imported run, which has no budget."""
+        if self.budget_last is None or self.spent is None:
+            return None
+        return min(1.0, self.spent / self.budget_last)
 
 
 # In the order of a row's fields; the last one, the axes, is not in the view.

@@ -203,9 +203,10 @@ class CheckpointRecord:
 
 @dataclass(frozen=True)
 class DeletedCheckpoint:
-    """A checkpoint whose files are gone."""
+    """A checkpoint whose files are gone since the end of `step`: one of an earlier step, or of an earlier attempt."""
 
     uri: str
+    step: int
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from db.description.catalog import Column, Kind
-from exchange.typed_rows import TypedRows, misfit, refuse_duplicates
+from exchange.typed_rows import TypedRows, misfit
 
 _TYPES: dict[Kind, pa.DataType] = {
     Kind.INTEGER: pa.int64(),
@@ -17,12 +17,12 @@ _TYPES: dict[Kind, pa.DataType] = {
     Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
     Kind.JSON: pa.string(),
     Kind.TEXT: pa.string(),
+    Kind.BYTES: pa.binary(),
 }
 
 
 def arrow_schema(columns: Sequence[Column], metadata: Mapping[str, str] | None = None) -> pa.Schema:
     """The columns as Arrow fields; what is not known of a column is not in its metadata."""
-    refuse_duplicates(columns)
     fields = [pa.field(column.name, _TYPES[column.kind], metadata=_documentation(column)) for column in columns]
     return pa.schema(fields, metadata=dict(metadata or {}))
 

@@ -1,17 +1,20 @@
 """Rows of a view, a table or a query into a file: Parquet, CSV or JSON lines.
 
 The file is written aside and renamed when it is whole, so a file of that name is never half a result. Memory does not
-grow with the number of rows. Nothing that is there is overwritten unless that is asked for.
+grow with the number of rows. Nothing that is there is overwritten unless that is asked for. `-` is standard output.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Any, BinaryIO, TextIO
 
 from sqlalchemy import Engine
 
@@ -35,13 +38,20 @@ class Format(StrEnum):
         return ".jsonl" if self == Format.JSON else f".{self}"
 
 
+STANDARD_OUTPUT = Path("-")
+_ENDINGS = {
+    ".parquet": Format.PARQUET, ".pq": Format.PARQUET, ".csv": Format.CSV,
+    ".json": Format.JSON, ".jsonl": Format.JSON, ".ndjson": Format.JSON,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written: where, how many rows, and its size in bytes."""
+    """What was written: where, how many rows, and the file's size in bytes; None on standard output."""
 
     path: Path
     num_rows: int
-    num_bytes: int
+    num_bytes: int | None
 
 
 def export_relation(
@@ -49,20 +59,45 @@ def export_relation(
 ) -> Exported:
     """Write the rows of a view or table, of one sweep if it is given, sorted by sweep, fit, trial, attempt and step.
 
-    Raises SpecError if `path` exists and `force` is false, EnvironmentProblem if it cannot be written.
+    Raises SpecError if `path` ends as a file of another format, or exists and `force` is false; EnvironmentProblem if
+    it cannot be written.
     """
     query = relation_query(relation, sweep_id=sweep_id)
     about = {"rlsweep.source": relation.name, "rlsweep.comment": relation.comment}
-    with _written_aside(path, force=force) as aside, read_rows(engine, query, columns=relation.columns) as rows:
-        number = _WRITERS[format](rows, aside, about)
-    return Exported(path, number, path.stat().st_size)
+    with _target(path, format, force=force) as out, read_rows(engine, query, columns=relation.columns) as rows:
+        number = _WRITERS[format](rows, out, about)
+    return _exported(path, number)
 
 
-def export_query(engine: Engine, query: str, path: Path, *, format: Format, force: bool = False) -> Exported:
+def export_query(
+    engine: Engine,
+    query: str,
+    path: Path,
+    *,
+    format: Format,
+    parameters: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> Exported:
     """Write the rows of a SELECT, in its own order; errors as of `export_relation`, and SpecError for a bad query."""
-    with _written_aside(path, force=force) as aside, read_rows(engine, query) as rows:
-        number = _WRITERS[format](rows, aside, {"rlsweep.source": query})
-    return Exported(path, number, path.stat().st_size)
+    with _target(path, format, force=force) as out, read_rows(engine, query, parameters) as rows:
+        number = _WRITERS[format](rows, out, {"rlsweep.source": query})
+    return _exported(path, number)
+
+
+def _exported(path: Path, number: int) -> Exported:
+    return Exported(path, number, None if path == STANDARD_OUTPUT else path.stat().st_size)
+
+
+@contextmanager
+def _target(path: Path, format: Format, *, force: bool) -> Iterator[BinaryIO]:
+    if path == STANDARD_OUTPUT:
+        yield sys.stdout.buffer
+        return
+    meant = _ENDINGS.get(path.suffix.lower(), format)
+    if meant != format:
+        raise SpecError(f"{path} ends as a {meant} file and would hold {format}; write `export {meant}`, or rename it.")
+    with _written_aside(path, force=force) as aside, aside.open("wb") as out:
+        yield out
 
 
 @contextmanager
@@ -82,7 +117,7 @@ def _written_aside(path: Path, *, force: bool) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def _write_parquet(rows: TypedRows, path: Path, about: Mapping[str, str]) -> int:
+def _write_parquet(rows: TypedRows, out: BinaryIO, about: Mapping[str, str]) -> int:
     from importlib.metadata import version
 
     from pyarrow.parquet import ParquetWriter
@@ -91,24 +126,34 @@ def _write_parquet(rows: TypedRows, path: Path, about: Mapping[str, str]) -> int
 
     schema = arrow_schema(rows.columns, {**about, "rlsweep.version": version("rlsweep")})
     number = 0
-    with ParquetWriter(path, schema, compression="zstd") as writer:
+    with ParquetWriter(out, schema, compression="zstd") as writer:
         for batch in record_batches(rows, schema):
             writer.write_batch(batch)
             number += batch.num_rows
     return number
 
 
-def _write_csv(rows: TypedRows, path: Path, _about: Mapping[str, str]) -> int:
-    with path.open("w", encoding="utf-8", newline="") as out:
-        return write_csv(rows, out)
+def _write_csv(rows: TypedRows, out: BinaryIO, _about: Mapping[str, str]) -> int:
+    with _as_text(out) as text:
+        return write_csv(rows, text)
 
 
-def _write_json(rows: TypedRows, path: Path, _about: Mapping[str, str]) -> int:
-    with path.open("w", encoding="utf-8", newline="") as out:
-        return write_json_lines(rows, out)
+def _write_json(rows: TypedRows, out: BinaryIO, _about: Mapping[str, str]) -> int:
+    with _as_text(out) as text:
+        return write_json_lines(rows, text)
 
 
-_WRITERS: dict[Format, Callable[[TypedRows, Path, Mapping[str, str]], int]] = {
+@contextmanager
+def _as_text(out: BinaryIO) -> Iterator[TextIO]:
+    """Text in UTF-8 on a file that stays open."""
+    text = TextIOWrapper(out, encoding="utf-8", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
+_WRITERS: dict[Format, Callable[[TypedRows, BinaryIO, Mapping[str, str]], int]] = {
     Format.PARQUET: _write_parquet,
     Format.CSV: _write_csv,
     Format.JSON: _write_json,

@@ -1,7 +1,7 @@
 """Reading results from Python: every query comes back as a pandas DataFrame with documented columns.
 
-Columns have the types Int64, float64, boolean, string and datetime64[us, UTC]: a missing value stays missing, whatever
-the column. Nothing here can write: see `db.querying.readonly`.
+Columns have the types Int64, float64, boolean, string and datetime64[us, UTC], and bytes are objects: a missing value
+stays missing, whatever the column. Nothing here can write: see `db.querying.readonly`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
 from db.description.catalog import Column, relation, relations
+from db.errors import DatabaseError
 from db.querying.readonly import AnySelect, open_read_only
 from db.reader import Reader
 from exchange.relation_query import relation_query
@@ -33,9 +34,11 @@ class Results:
     """
 
     def __init__(self, url: URL, *, time_limit_seconds: float | None = None) -> None:
-        self._engine = open_read_only(url, time_limit_seconds=time_limit_seconds)
+        self._engine: Engine | None = open_read_only(url, time_limit_seconds=time_limit_seconds)
+        self._name = url.set(query={}).render_as_string()
 
     def __enter__(self) -> Self:
+        self._opened()
         return self
 
     def __exit__(
@@ -44,30 +47,38 @@ class Results:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<rlsweep results in {self._engine.url.set(query={}).render_as_string()}>"
+        return f"<rlsweep results in {self._name}{'' if self._engine else ', closed'}>"
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            raise DatabaseError(f"The results in {self._name} are closed; rlsweep.open opens them again.")
+        return self._engine
 
     def close(self) -> None:
-        """Let the database go."""
-        self._engine.dispose()
+        """Let the database go; nothing can be read any more. Closing twice does no harm."""
+        if self._engine is not None:
+            self._engine.dispose()
+        self._engine = None
 
     def sql(self, query: str, params: Mapping[str, Any] | None = None) -> DataFrame:
         """The rows of a SELECT. `params` are the values of `:name` in it; a list is one for `IN :name`.
 
         A column that bears the name of a documented one has its type, if its values fit. The comments of such columns
-        are in `frame.attrs["comments"]`.
+        are in `frame.attrs["comments"]`. The database may work on it for as long as `rlsweep.open` was told.
         """
         return self._frame(query, params)
 
     def view(self, name: str, /, *, sweep: str | None = None, **where: Any) -> DataFrame:
         """The rows of a view or a table; SpecError naming the nearest if there is none of that name."""
         found = relation(name)
-        sweep_id = None if sweep is None else Reader(self._engine).sweep(sweep).id
+        sweep_id = None if sweep is None else Reader(self._opened()).sweep(sweep).id
         return self._frame(relation_query(found, sweep_id=sweep_id, where=where), None, columns=found.columns)
 
     def views(self) -> DataFrame:
         """What there is to read: the views, then the tables, each with a sentence on what it holds."""
         from pandas import DataFrame
 
+        self._opened()
         rows = [(each.name, "view" if each.is_view else "table", each.comment) for each in relations().values()]
         return DataFrame(rows, columns=["name", "kind", "comment"], dtype="string")
 
@@ -75,6 +86,7 @@ class Results:
         """The columns of a view or a table: name, type, unit (missing where there is none) and comment."""
         from pandas import DataFrame
 
+        self._opened()
         rows = [(each.name, str(each.kind), each.unit, each.comment) for each in relation(name).columns]
         return DataFrame(rows, columns=["column", "type", "unit", "comment"], dtype="string")
 
@@ -129,7 +141,7 @@ class Results:
     def _frame(
         self, query: str | AnySelect, params: Mapping[str, Any] | None, columns: tuple[Column, ...] | None = None
     ) -> DataFrame:
-        with read_rows(self._engine, query, params, columns=columns) as rows:
+        with read_rows(self._opened(), query, params, columns=columns) as rows:
             return _as_frame(rows)
 
 

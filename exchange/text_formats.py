@@ -1,6 +1,7 @@
 """Rows as CSV and as JSON, as exact as the database has them: no number is rounded.
 
-A missing value is nothing in CSV and null in JSON. Moments are ISO 8601 in UTC. JSON has no word for infinity: null.
+A missing value is nothing in CSV and null in JSON, and so is what is not a number. Infinity is the text `Infinity` or
+`-Infinity` in both. Moments are ISO 8601 in UTC. Bytes are hexadecimal.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, TextIO
 
 from db.description.catalog import Column, Kind
 from db.querying.result_columns import Row, map_columns
-from exchange.typed_rows import TypedRows, refuse_duplicates
+from exchange.typed_rows import TypedRows
 
 
 def write_csv(rows: TypedRows, out: TextIO) -> int:
@@ -38,15 +39,13 @@ def write_json_lines(rows: TypedRows, out: TextIO) -> int:
 def write_json_array(rows: TypedRows, out: TextIO) -> int:
     """Write one JSON array with an object a line; returns the number of rows."""
     number = 0
-    out.write("[")
     for number, line in enumerate(_json_objects(rows), start=1):
-        out.write(f"{',' if number > 1 else ''}\n{line}")
-    out.write("\n]\n" if number else "]\n")
+        out.write(f"{',' if number > 1 else '['}\n{line}")
+    out.write("\n]\n" if number else "[]\n")
     return number
 
 
 def _json_objects(rows: TypedRows) -> Iterator[str]:
-    refuse_duplicates(rows.columns)
     names = [column.name for column in rows.columns]
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     for batch in rows.batches:
@@ -59,16 +58,21 @@ def _spelled(columns: Sequence[Column], rows: Sequence[Row], spelling: dict[Kind
     return map_columns(rows, places)
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _number(value: float) -> float | str | None:
+    if math.isfinite(value):
+        return value
+    return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 _CSV_SPELLING: dict[Kind, Callable[[Any], Any]] = {
     Kind.TIMESTAMP: lambda moment: moment.isoformat(timespec="microseconds"),
     Kind.BOOLEAN: lambda truth: "true" if truth else "false",
+    Kind.REAL: _number,
+    Kind.BYTES: bytes.hex,
 }
 _JSON_SPELLING: dict[Kind, Callable[[Any], Any]] = {
     Kind.TIMESTAMP: _CSV_SPELLING[Kind.TIMESTAMP],
-    Kind.REAL: _finite,
+    Kind.REAL: _number,
+    Kind.BYTES: bytes.hex,
     Kind.JSON: json.loads,
 }

@@ -40,16 +40,19 @@ def read_rows(
     *,
     columns: Sequence[Column] | None = None,
 ) -> Iterator[TypedRows]:
-    """Run one query on a read-only engine; `columns` are those of the result where they are known beforehand."""
+    """Run one query on a read-only engine; `columns` are those of the result where they are known beforehand.
+
+    SpecError if two columns have the same name: most formats would lose one of them.
+    """
     with stream_rows(engine, query, parameters) as stream:
+        _refuse_duplicates(stream.columns)
         first = next(stream.batches, ())
         settled = tuple(columns) if columns is not None else _settle(stream.columns, first)
         batches = chain([first] if first else [], stream.batches)
         yield TypedRows(settled, (_normalise(settled, batch) for batch in batches))
 
 
-def refuse_duplicates(columns: Sequence[Column]) -> None:
-    """Raise SpecError if two columns have the same name, where that would lose one of them."""
+def _refuse_duplicates(columns: Sequence[StreamColumn]) -> None:
     names = [column.name for column in columns]
     for name in names:
         if names.count(name) > 1:
@@ -86,6 +89,8 @@ def _kind_of(values: Sequence[Any]) -> Kind:
     kinds = {type(value) for value in values}
     if kinds <= {int} and kinds:
         return Kind.INTEGER
+    if kinds == {bytes}:
+        return Kind.BYTES
     return Kind.REAL if kinds <= {int, float} else Kind.TEXT
 
 
@@ -134,7 +139,7 @@ def _truth(value: int) -> bool:
 
 _ACCEPTED: dict[Kind, tuple[type, ...]] = {
     Kind.INTEGER: (int,), Kind.REAL: (int, float), Kind.BOOLEAN: (int,), Kind.TIMESTAMP: (str, datetime),
-    Kind.JSON: (str,), Kind.TEXT: (str,),
+    Kind.JSON: (str,), Kind.TEXT: (str,), Kind.BYTES: (bytes,),
 }  # fmt: skip
 _NORMALISING: dict[Kind, Callable[[Any], Any]] = {
     Kind.REAL: float, Kind.BOOLEAN: _truth, Kind.TIMESTAMP: _moment, Kind.TEXT: as_text,
@@ -144,4 +149,6 @@ _NORMAL: dict[Kind, set[type]] = {
     Kind.REAL: {float, NoneType}, Kind.BOOLEAN: {bool, NoneType}, Kind.TEXT: {str, NoneType},
     Kind.TIMESTAMP: {NoneType},
 }  # fmt: skip
-_PROOFS: dict[Kind, Callable[[Any], Any]] = {Kind.INTEGER: int, Kind.JSON: json.loads, **_NORMALISING}
+_PROOFS: dict[Kind, Callable[[Any], Any]] = {
+    Kind.INTEGER: int, Kind.JSON: json.loads, Kind.BYTES: bytes, **_NORMALISING
+}  # fmt: skip

@@ -58,7 +58,7 @@ def drive(
     ]
     interrupted = threading.Event()
     with _draining_on_interrupt(interrupted, lambda: _waiting(lambda: store.request_drain(sweep_id))):
-        _waiting(lambda: store.queue([row.trial_id for row in trials]))
+        _waiting(lambda: store.queue([row.trial_id for row in trials], sweep_id=sweep_id))
         try:
             artifacts.ray.mkdir(parents=True, exist_ok=True)
             launch.start_ray(engine.url, num_cpus=os.cpu_count() or 1)

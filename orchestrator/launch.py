@@ -16,11 +16,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.connection.outage import is_outage, wait_for_database
@@ -145,7 +145,7 @@ def _drained_stopper(sweep_id: int) -> Any:
                 return False
             self.asked_at = time.monotonic()
             try:
-                plan = PlanStore(open_database(resolve_url(None), create=False))
+                plan = PlanStore(_engine(resolve_url(None)))
                 return plan.is_draining(sweep_id) and not plan.has_living_attempts(sweep_id)
             except (SQLAlchemyError, DatabaseError) as error:
                 if is_outage(error):
@@ -161,7 +161,8 @@ def run_attempt(launch: Launch) -> int:
     Waits while an earlier attempt, of a driver that was killed say, still holds the trial, and while the database is
     away. Raises AttemptDied when the attempt recorded no end of the trial: Ray Tune then starts it anew.
     """
-    plan = PlanStore(_waiting(lambda: open_database(resolve_url(None), create=False)))
+    engine = _waiting(lambda: _engine(resolve_url(None)))
+    plan = PlanStore(engine)
     declare_lost = partial(plan.declare_lost, launch.sweep_id, is_dead=is_dead)
     is_draining = partial(plan.is_draining, launch.sweep_id)
     _waiting(declare_lost)
@@ -170,11 +171,18 @@ def run_attempt(launch: Launch) -> int:
         _waiting(declare_lost)
     if _waiting(is_draining):
         return EXIT_INTERRUPTED
+    engine.dispose()  # while the attempt runs, for hours perhaps, nothing is asked here
     exit_code = _run_process(launch)
     if exit_code in (EXIT_SUCCEEDED, EXIT_FAILED) or _waiting(is_draining):
         return exit_code
     _waiting(declare_lost)
     raise AttemptDied(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
+
+
+@cache
+def _engine(database: URL) -> Engine:
+    """One a process: what asks every second must not connect anew each time."""
+    return open_database(database, create=False)
 
 
 def _waiting(operation: Callable[[], T]) -> T:

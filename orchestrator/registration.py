@@ -41,7 +41,7 @@ def remaining(engine: Engine, sweep_id: int) -> list[TrialRow]:
     """The trials that have not reached their last budget in this sweep, those of dead attempts included."""
     PlanStore(engine).declare_lost(sweep_id, is_dead=is_dead)
     rows = Reader(engine).trials(sweep_id)
-    return [row for row in rows if row.state != TrialState.SUCCEEDED or row.share < 1]
+    return [row for row in rows if row.state != TrialState.SUCCEEDED or row.share != 1]
 
 
 def _planned(trial: ExpandedTrial) -> PlannedTrial:

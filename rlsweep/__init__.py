@@ -9,6 +9,7 @@ with rlsweep.open("rlsweep.db") as results:
 from __future__ import annotations
 
 import importlib.util
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from exchange.frames import Results
 
 __version__ = version("rlsweep")
-__all__ = ["__version__", "open"]
+__all__ = ["Error", "__version__", "open"]
 
 
 def _refuse_shadows() -> None:
@@ -32,11 +33,14 @@ def _refuse_shadows() -> None:
 
 _refuse_shadows()
 
+from db.errors import RlsweepError as Error  # noqa: E402 - not before it is known to be ours
 
-def open(url: str | None = None, *, time_limit_seconds: float | None = None) -> Results:
+
+def open(url: str | os.PathLike[str] | None = None, *, time_limit_seconds: float | None = None) -> Results:
     """Read a database: a path for SQLite, a URL for PostgreSQL, by default what `RLSWEEP_DB` names.
 
     What is returned cannot write. `time_limit_seconds` is how long the database may work on one query; None: for ever.
+    Whatever goes wrong is raised as `rlsweep.Error`, with one sentence on what to do.
     """
     from db.database import resolve_url
     from exchange.frames import Results

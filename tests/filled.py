@@ -6,12 +6,27 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from db.records import ModelRecord
+from db.records import FitRecords, ModelRecord
 from db.states import AttemptState
-from db.store import PlanStore, claim
+from db.store import FitStore, PlanStore, claim
 from tests.records import HERE, SWEEP, evaluation, planned, step
 
 STEPS = 4
+DRAWS = bytes(range(16))
+
+
+def save_a_fit(engine: Engine) -> None:
+    """A fit of two parameters, of which the first has its draws."""
+    fit = {
+        "sweep_id": None, "rlsweep_version": "0.1.0", "scope": "inter-model", "x": "samples", "benchmark": "heldout",
+        "protocol": "exact", "k_form": "saturating", "estimator": "ols-log", "settings": {}, "data_sha256": "f" * 64,
+        "num_points": 8, "num_effective": 3.5, "num_sizes": 2, "num_runs": 2, "num_parameters": 4, "phi": None,
+        "run_sd": None, "deviance": 0.1, "aicc": None, "r2": 0.9, "r2_size_means": 0.5, "status": "identified",
+    }  # fmt: skip
+    interval = {"num_params": 0, "estimate": 0.2, "standard_error": 0.01, "low": 0.1, "high": 0.3,
+                "interval_method": "bootstrap", "unit": "", "at_bound": False}  # fmt: skip
+    parameters = [interval | {"name": "K_max", "draws": DRAWS}, interval | {"name": "N_0", "draws": None}]
+    FitStore(engine).save(FitRecords(fit, parameters, [], [], [], []))
 
 
 def fill(engine: Engine) -> dict[str, tuple[int, ...]]:

@@ -17,10 +17,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from db.connection.outage import WAIT_LIMIT_SECONDS, wait_for_database
 from db.database import open_database, resolve_url
@@ -29,7 +28,6 @@ from db.errors import (
     EngineError,
     EnvironmentProblem,
     NumericalError,
-    RlsweepError,
     SpecError,
     StaleAttemptError,
 )
@@ -148,7 +146,8 @@ def _die_with_launcher() -> None:
 def _keep_lease(store: SpoolingAttemptStore, stopping: threading.Event) -> None:
     """Renew the lease beside the training loop; a replaced attempt ends at once, writing nothing more.
 
-    While the database is away it is asked every second, and what waits for it is delivered.
+    While the database is away it is asked every second, and what waits for it is delivered. No error ends this thread:
+    without it the trial would be taken for dead while it trains, and an end that waits would never be delivered.
     """
     pause = threading.Event()
     renewed_at = time.monotonic()
@@ -162,12 +161,14 @@ def _keep_lease(store: SpoolingAttemptStore, stopping: threading.Event) -> None:
         except StaleAttemptError as error:
             _say(error)
             os._exit(EXIT_STALE)
-        except (SQLAlchemyError, RlsweepError, OSError) as error:  # the training thread hears of it too
-            _say(f"The lease was not renewed: {error}")
+        except Exception as error:  # whatever it is, the lease is tried again; the training thread hears of it too
+            _say(f"The lease was not renewed: {error or type(error).__name__}")
 
 
 def _say(what: object) -> None:
-    print(what, file=sys.stderr, flush=True)
+    """Into the log; a disk that has no room for it must not end what it tells of."""
+    with suppress(OSError):
+        print(what, file=sys.stderr, flush=True)
 
 
 def _write_output_to(log: Path) -> None:

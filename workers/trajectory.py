@@ -207,7 +207,7 @@ class Trajectory(TrainerCallback):
         known = [saved for saved in self._saved if saved.step <= self._last_known_step and self._store.is_away]
         for saved in [s for s in self._saved if s not in [*newest, *known] and not s.is_milestone]:
             delete_checkpoint(saved.folder)
-            self._store.record_deleted_checkpoint(str(saved.folder))
+            self._store.record_deleted_checkpoint(str(saved.folder), step=self.progress.step)
             self._saved.remove(saved)
 
 

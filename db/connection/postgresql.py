@@ -89,6 +89,16 @@ def prepare_session(connection: Any) -> None:
     connection.autocommit = False
 
 
+def check_encoding(connection: Any, url: URL) -> None:
+    """Raise DatabaseError on psycopg's new connection to a database that does not keep its text in UTF-8."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise DatabaseError(
+            f"{shown(url)} keeps text in {encoding}, which cannot hold every name and message. Make the database with "
+            f"ENCODING 'UTF8': `createdb --encoding=UTF8 --template=template0 {url.database}`."
+        )
+
+
 def check_server(connection: Connection) -> None:
     """Raise DatabaseError if the server is older than what rlsweep is made for."""
     release = server_release(connection.dialect)

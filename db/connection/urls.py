@@ -18,9 +18,9 @@ _HOW = (
 _DRIVERS = {"sqlite": "pysqlite", "postgresql": "psycopg"}
 
 
-def resolve_url(value: str | None) -> URL:
+def resolve_url(value: str | os.PathLike[str] | None) -> URL:
     """The database meant by `--db`, else by `RLSWEEP_DB`, else `rlsweep.db` here; a bare path is SQLite."""
-    given = value or os.environ.get("RLSWEEP_DB") or DEFAULT_URL
+    given = _as_text(value) or os.environ.get("RLSWEEP_DB") or DEFAULT_URL
     if "://" not in given:
         if "password=" in given:
             raise DatabaseError(f"The database is given as keywords, not as a URL. {_HOW}")
@@ -45,6 +45,16 @@ def resolve_url(value: str | None) -> URL:
         # Trials run in other folders than the one that a relative path was meant for.
         return url.set(database=str(Path(str(url.database)).expanduser().absolute()))
     return url
+
+
+def _as_text(value: object) -> str | None:
+    """A path or URL as text. From Python it may be of any type."""
+    if value is None or isinstance(value, str):
+        return value
+    path = os.fspath(value) if isinstance(value, os.PathLike) else None
+    if not isinstance(path, str):
+        raise DatabaseError(f"The database is given as {value!r}, which is neither a path nor text. {_HOW}")
+    return path
 
 
 def shown(url: URL) -> str:

@@ -5,6 +5,7 @@ Built from the descriptions in `db.tables` and `db.views`, so it needs no connec
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
@@ -12,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.types import JSON, Boolean, DateTime, Float, Integer, TypeEngine
+from sqlalchemy.types import JSON, Boolean, DateTime, Float, Integer, LargeBinary, TypeEngine
 
 from db.errors import SpecError
 from db.tables import Base
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     TIMESTAMP = "timestamp"
     JSON = "json"
     TEXT = "text"
+    BYTES = "bytes"
 
 
 @dataclass(frozen=True)
@@ -78,26 +80,38 @@ def relation(name: str) -> Relation:
     """The view or table of that name. SpecError naming the nearest if there is none."""
     if name in relations():
         return relations()[name]
-    raise SpecError(f"There is no view or table {name!r}. {suggest_relations(name)}")
+    raise SpecError(f"There is no view or table {name!r}. {suggest_relations(name, relations().keys())}")
 
 
-def suggest_relations(name: str) -> str:
-    """A sentence with the names nearest to `name`, or with all the views if none is near."""
-    near = get_close_matches(name.rpartition(".")[2], relations(), n=3)
+def suggest_relations(name: str, present: AbstractSet[str]) -> str:
+    """A sentence with the names nearest to `name` of those `present`, or with all views if none is near."""
+    plain = name.rpartition(".")[2]
+    if plain in relations() and plain not in present:
+        is_view = relations()[plain].is_view
+        mend = "`rlsweep db upgrade` makes it again" if is_view else "restore a backup"
+        return f"The database has lost its {'view' if is_view else 'table'} {plain}: {mend}."
+    near = get_close_matches(plain, [known for known in relations() if known in present], n=3)
     if near:
         return f"Did you mean {', '.join(near)}? `rlsweep sql` lists them all."
-    return f"Views: {', '.join(views.tables)}. `rlsweep sql` lists the tables too."
+    listed = ", ".join(view for view in views.tables if view in present)
+    return f"Views: {listed}. `rlsweep sql` lists the tables too." if listed else ""
 
 
-def suggest_columns(name: str) -> str:
-    """A sentence on where a column of that name is, or with the names nearest to it; empty if none is near."""
+def suggest_columns(name: str, *, asked: AbstractSet[str]) -> str:
+    """A sentence with the columns nearest to `name` in those of the relations that are `asked`.
+
+    Where none is near: which relations have a column of that name, or how the columns are listed.
+    """
     plain = name.rpartition(".")[2]
-    holders = [each.name for each in relations().values() if plain in (column.name for column in each.columns)]
+    chosen = [each for each in relations().values() if each.name in asked]
+    own = [each.name for each in chosen if plain in _names(each)]
+    near = get_close_matches(plain, sorted({column for each in chosen for column in _names(each)}), n=3)
+    if near and not own:
+        return f"Did you mean {', '.join(near)}?"
+    holders = own or [each.name for each in relations().values() if plain in _names(each)]
     if holders:
         return f"{plain} is a column of {', '.join(holders)}."
-    known = {column.name for each in relations().values() for column in each.columns}
-    near = get_close_matches(plain, known, n=3)
-    return f"Did you mean {', '.join(near)}?" if near else ""
+    return f"`rlsweep sql --describe {chosen[0].name}` lists the columns." if chosen else ""
 
 
 @cache
@@ -111,6 +125,10 @@ def documented_column(name: str) -> Column | None:
         return None
     first = next(iter(found))
     return first if len(found) == 1 else replace(first, comment="")
+
+
+def _names(relation: Relation) -> list[str]:
+    return [column.name for column in relation.columns]
 
 
 def _describe(table: Table, *, is_view: bool) -> Relation:
@@ -129,5 +147,6 @@ def _kind(type_: TypeEngine[Any]) -> Kind:
         (Integer, Kind.INTEGER),
         (Float, Kind.REAL),
         (JSON, Kind.JSON),
+        (LargeBinary, Kind.BYTES),
     )
     return next((kind for class_, kind in kinds if isinstance(type_, class_)), Kind.TEXT)

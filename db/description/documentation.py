@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKeyConstraint, Table, UniqueConstraint
 
 from db.description.catalog import Kind, Relation, relations
 
@@ -68,7 +68,7 @@ _NEVER_NULL = {
     "flop_ledger": "trial_id attempt attempt_state model origin steps lost_steps",
     "sweep_coverage": "sweep_id sweep trials planned queued running paused recovering succeeded failed cancelled "
     "attempts",
-    "trial_status": "sweep_id sweep trial_id position model state origin step spent",
+    "trial_status": "sweep_id sweep trial_id position model state origin step",
     "attempt_failure": "trial_id attempt model attempt_state failure_class started_at lost_steps trial_state",
     "data_reuse": "trial_id model tau step samples benchmark protocol score test_loss baseline_trial_id "
     "baseline_test_loss loss_difference",
@@ -81,7 +81,7 @@ _ALL_ROWS_OF = {"live_step": "step", "live_evaluation": "evaluation"}
 
 _WORDS = {
     Kind.INTEGER: "integer", Kind.REAL: "number", Kind.TEXT: "text", Kind.TIMESTAMP: "moment",
-    Kind.BOOLEAN: "true/false", Kind.JSON: "JSON",
+    Kind.BOOLEAN: "true/false", Kind.JSON: "JSON", Kind.BYTES: "bytes",
 }  # fmt: skip
 
 
@@ -114,9 +114,6 @@ def may_be_null(relation: Relation, column: str) -> bool:
 
 def type_in_words(relation: Relation, column: str) -> str:
     """What an analyst calls the column's type."""
-    described = relation.table.c[column]
-    if isinstance(described.type, LargeBinary):
-        return "bytes"
     return next(_WORDS[each.kind] for each in relation.columns if each.name == column)
 
 

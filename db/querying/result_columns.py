@@ -21,6 +21,7 @@ Tidy = Callable[[Sequence[Row]], Sequence[Row]]
 _NUMERIC = 1700
 _POSTGRESQL_KINDS = {
     16: Kind.BOOLEAN,
+    17: Kind.BYTES,
     20: Kind.INTEGER, 21: Kind.INTEGER, 23: Kind.INTEGER, 26: Kind.INTEGER,
     700: Kind.REAL, 701: Kind.REAL,
     114: Kind.JSON, 3802: Kind.JSON,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,16 +27,43 @@ _PRAGMAS = _PRAGMAS_WITH_ARGUMENT | {
 
 def connect_to_read(file: Path) -> sqlite3.Connection:
     """Open `file` for queries only. SQLite asks the authorizer while it compiles a statement, before it runs any."""
+    connection = connect_to_inspect(file)
+    connection.set_authorizer(_authorize)
+    return connection
+
+
+def connect_to_inspect(file: Path) -> sqlite3.Connection:
+    """Open `file` for reading, with SQLite's own checks and settings too."""
     connection = sqlite3.connect(
         f"file:{quote(str(file))}?{_mode(file)}",
         uri=True,
         timeout=BUSY_TIMEOUT_SECONDS,
         isolation_level=None,  # each SELECT is a transaction by itself
         check_same_thread=False,  # a connection serves one query, but a generator may be resumed anywhere
+        factory=_Leaving,
     )
+    connection.file = file
     connection.execute("PRAGMA query_only = ON")
-    connection.set_authorizer(_authorize)
     return connection
+
+
+class _Leaving(sqlite3.Connection):
+    """A connection that leaves nothing beside its file.
+
+    A WAL database is read through files beside it, which the last one to close removes: unless it was opened for
+    reading only. So one that may write is opened and closed after. It writes nothing, and where anybody else has the
+    database open, SQLite leaves the files alone.
+    """
+
+    file: Path
+
+    def close(self) -> None:
+        super().close()
+        log = self.file.with_name(f"{self.file.name}-wal")
+        with suppress(OSError, sqlite3.Error):  # what stays there does no harm
+            if log.stat().st_size == 0 and os.access(self.file, os.W_OK) and os.access(log.parent, os.W_OK):
+                with closing(sqlite3.connect(f"file:{quote(str(self.file))}?mode=rw", uri=True, timeout=0)) as last:
+                    last.execute("SELECT 1 FROM sqlite_master").fetchone()
 
 
 def _mode(file: Path) -> str:

@@ -112,9 +112,9 @@ class AttemptStore:
         """Record a checkpoint that is complete on its storage."""
         self.record(checkpoint)
 
-    def record_deleted_checkpoint(self, uri: str) -> None:
-        """Say that a checkpoint's files are gone."""
-        self.record(DeletedCheckpoint(uri))
+    def record_deleted_checkpoint(self, uri: str, *, step: int) -> None:
+        """Say that the files of a checkpoint before `step`, the newest one, are gone."""
+        self.record(DeletedCheckpoint(uri, step))
 
     def end(
         self,

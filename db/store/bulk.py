@@ -26,13 +26,14 @@ def insert_many(
     if not sent:
         return
     listed = ", ".join(columns)
-    if connection.dialect.name == "postgresql":
+    on_postgresql = connection.dialect.name == "postgresql"
+    if on_postgresql and len(sent) > 1:
         # Binary, because finding out how to write each number as text costs more than everything else.
         statement = f"COPY {table.__tablename__} ({listed}) FROM STDIN (FORMAT BINARY)"
         options = {_COPIED_TYPES: _postgresql_types(table, columns, connection.dialect)}
         connection.exec_driver_sql(statement, sent, execution_options=options)
         return
-    marks = ", ".join("?" * len(columns))
+    marks = ", ".join(["%s" if on_postgresql else "?"] * len(columns))
     statement = f"INSERT INTO {table.__tablename__} ({listed}) VALUES ({marks})"  # noqa: S608 - names of our columns
     connection.exec_driver_sql(statement, sent)
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 Change: TypeAlias = Literal["new", "unchanged", "extended", "replaced", "conflicting"]
 
 _LISTED = 20
+_LISTED_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,17 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What became of a run: the rows that were written for it, and its contradictions in a dry run."""
+    """What became of a run: the rows that were written for it, and its contradictions in a dry run.
+
+    `filled` names what was not known of the run as a whole, and now is.
+    """
 
     name: str
     change: Change
     num_steps: int = 0
     num_evaluations: int = 0
     contradictions: tuple[Contradiction, ...] = ()
+    filled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,29 @@ def refusal(sweep: str, found: Sequence[Contradiction]) -> str:
         f"Nothing was imported: {len(found)} value{'s' * (len(found) > 1)} of {runs} run{'s' * (runs > 1)} "
         f"differ{'s' * (len(found) == 1)} from what sweep {sweep!r} holds. Check the file and its mapping; "
         "--replace makes the file's rows the ones that count.",
-        *(f"  {each}" for each in found[:_LISTED]),
+        *(f"  {line}" for line in told(found)),
     ]
-    if len(found) > _LISTED:
-        lines.append(f"  ... and {len(found) - _LISTED} more")
     return "\n".join(lines)
+
+
+def told(found: Sequence[Contradiction]) -> list[str]:
+    """Contradictions in lines, those of the same kind in one: the first, and how many more there are where."""
+    groups: dict[tuple[object, ...], list[Contradiction]] = {}
+    for each in found:
+        # Where nothing is stored, one option or one new column adds a value to every row.
+        kind = (each.column, None) if each.stored is None else (each.column, each.stored, each.new)
+        groups.setdefault(kind, []).append(each)
+    lines = [_line(same) for same in groups.values()]
+    return lines if len(lines) <= _LISTED else [*lines[:_LISTED], f"... and {len(lines) - _LISTED} more"]
+
+
+def _line(same: Sequence[Contradiction]) -> str:
+    first, others = same[0], same[1:]
+    if not others:
+        return str(first)
+    runs = list(dict.fromkeys(each.run for each in others))
+    where = f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs"
+    steps = list(dict.fromkeys(str(each.step) for each in others if each.step is not None))
+    listed = ", ".join(steps[:_LISTED_STEPS]) + (", ..." if len(steps) > _LISTED_STEPS else "")
+    at = f", step{'s' * (len(steps) > 1)} {listed}" if steps else ""
+    return f"{first} [{len(others)} more like it: {where}{at}]"

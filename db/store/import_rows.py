@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
 from itertools import islice, repeat
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, or_, select
 
 from db.records import EvaluationRecord, ImportedRun, StepRecord
+from db.store.bulk import clock, insert_many
 from db.store.import_outcome import Contradiction
 from db.tables import Attempt, Evaluation, Step
-from db.types import UtcDateTime, database_now
 
 Row: TypeAlias = dict[str, Any]
 Record: TypeAlias = StepRecord | EvaluationRecord
@@ -60,37 +59,14 @@ def insert_rows(
 ) -> int:
     """Write records as rows of an attempt; returns how many there were."""
     waiting, number = iter(records), 0
-    recorded_at = connection.execute(select(database_now())).scalar_one()
+    recorded_at = clock(connection)
     while batch := list(islice(waiting, _ROWS_AT_ONCE)):
         columns = _columns(batch)
         names = ["trial_id", "attempt", "recorded_at", *columns]
-        fixed = (repeat(trial_id), repeat(attempt), repeat(_as_sent(connection, recorded_at)))
-        _send(connection, table, names, zip(*fixed, *columns.values(), strict=False))
+        fixed = (repeat(trial_id), repeat(attempt), repeat(recorded_at))
+        insert_many(connection, table, names, zip(*fixed, *columns.values(), strict=False))
         number += len(batch)
     return number
-
-
-def _send(
-    connection: Connection, table: type[Step] | type[Evaluation], names: Sequence[str], rows: Iterable[tuple[Any, ...]]
-) -> None:
-    """Write plain values by the driver's fastest way: files of a million rows are imported in one transaction."""
-    listed = ", ".join(names)
-    if connection.dialect.name == "postgresql":
-        cursor: Any = connection.connection.cursor()
-        with cursor, cursor.copy(f"COPY {table.__tablename__} ({listed}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        return
-    marks = ", ".join("?" * len(names))
-    statement = f"INSERT INTO {table.__tablename__} ({listed}) VALUES ({marks})"  # noqa: S608 - names of our columns
-    connection.exec_driver_sql(statement, list(rows))
-
-
-def _as_sent(connection: Connection, moment: datetime) -> Any:
-    """A moment as the driver takes it: what the column's type would make of it."""
-    kind = UtcDateTime().dialect_impl(connection.dialect)
-    process = kind.bind_processor(connection.dialect)
-    return moment if process is None else process(moment)
 
 
 class _Stored:

@@ -1,7 +1,8 @@
 """Keeping runs that other programs recorded: each a trial of an imported sweep, each file that adds to it an attempt.
 
-Importing what is there already changes nothing, whichever file it comes from; a run that has grown is extended; one
-whose values differ is refused, or replaced when asked to, and then the old rows stay but count no more.
+Importing what is there already changes nothing, whichever file it comes from; a run that has grown is extended; what
+was not known of a run as a whole is filled in; one whose values differ is refused, or replaced when asked to, and then
+the old rows stay but count no more.
 """
 
 from __future__ import annotations
@@ -9,29 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
+from db.connection.locks import hold
 from db.database import begin_write
 from db.errors import SpecError
 from db.records import ImportedFile, ImportedRun, ModelRecord
 from db.states import AttemptState, TrialState
 from db.store import lineage
+from db.store.import_models import OF_MODEL, completed, model_id
 from db.store.import_outcome import Contradiction, ImportOutcome, RunOutcome, refusal
+from db.store.import_progress import keep_progress
 from db.store.import_rows import Comparison, compare, insert_rows
 from db.tables import Attempt, Evaluation, ImportFile, Model, Step, Sweep, SweepTrial, Trial
 from db.types import database_now
-from db.views import live_evaluation, live_step
 
 _FACTS = (
     "data", "algorithm", "seed", "group_size", "prompts_per_step", "updates_per_step", "learning_rate",
     "kl_coefficient", "tau",
 )  # fmt: skip
 _AXES = ("seed", "tau", "group_size", "learning_rate", "data", "algorithm")
-_OF_MODEL = ("num_params", "total_params", "nominal_params", "family", "variant")
 
 
 class ImportStore:
@@ -86,15 +88,15 @@ class _Importer:
         self._connection = connection
         self._sweep = sweep
         self._replace = replace
-        _lock(connection, sweep)
+        hold(connection, f"import {sweep}")
         self._sweep_id = _imported_sweep(connection, sweep)
         last = select(func.coalesce(func.max(SweepTrial.position), -1)).where(SweepTrial.sweep_id == self._sweep_id)
         self._next_position = 1 + connection.execute(last).scalar_one()
-        self._models: dict[tuple[Any, ...], int] = {}
+        self._models: dict[ModelRecord, int] = {}
 
     def keep(self, file: ImportedFile, runs: Iterable[ImportedRun]) -> ImportOutcome:
         outcomes = tuple(self._keep_run(file, run) for run in runs)
-        if any(each.num_steps or each.num_evaluations for each in outcomes):
+        if any(each.num_steps or each.num_evaluations or each.filled for each in outcomes):
             self._connection.execute(
                 update(Sweep).where(Sweep.id == self._sweep_id).values(submitted_at=database_now())
             )
@@ -106,14 +108,18 @@ class _Importer:
         if trial is None:
             return self._write_all(file, run, self._new_trial(file, run, science_hash), attempts=0)
         found = compare(self._connection, trial.id, run)
-        found.contradictions[:0] = self._changed_facts(trial, run)
+        differing, filled = self._changed_facts(trial, run)
+        found.contradictions[:0] = differing
         if found.contradictions and self._replace:
             changed = self._facts(run, trial) | {"science": _science(self._sweep, run)}
             self._connection.execute(update(Trial).where(Trial.id == trial.id).values(changed))
             return self._write_all(file, run, trial.id, attempts=trial.attempts)
         if found.contradictions:
             return RunOutcome(run.name, "conflicting", contradictions=tuple(found.contradictions))
-        return self._extend(file, run, trial, found)
+        if filled:
+            self._fill(run, trial, filled)
+        outcome = self._extend(file, run, trial, found)
+        return replace(outcome, change="extended", filled=filled) if filled else outcome
 
     def _write_all(self, file: ImportedFile, run: ImportedRun, trial_id: int, *, attempts: int) -> RunOutcome:
         """Write every row of a run under an attempt of its own; earlier ones count no more."""
@@ -121,7 +127,7 @@ class _Importer:
         lineage.end_earlier_attempts(self._connection, trial_id=trial_id, number=number, live_through_step=-1)
         steps = insert_rows(self._connection, Step, run.steps, trial_id=trial_id, attempt=number)
         scores = insert_rows(self._connection, Evaluation, run.evaluations, trial_id=trial_id, attempt=number)
-        _keep_progress(self._connection, trial_id, attempts=number)
+        keep_progress(self._connection, trial_id, attempts=number)
         return RunOutcome(run.name, "replaced" if attempts else "new", steps, scores)
 
     def _extend(self, file: ImportedFile, run: ImportedRun, trial: Row[Any], found: Comparison) -> RunOutcome:
@@ -136,8 +142,21 @@ class _Importer:
             num_evaluations += insert_rows(
                 self._connection, Evaluation, scores, trial_id=trial.id, attempt=home or number
             )
-        _keep_progress(self._connection, trial.id, attempts=number)
+        keep_progress(self._connection, trial.id, attempts=number)
         return RunOutcome(run.name, "extended", num_steps, num_evaluations)
+
+    def _fill(self, run: ImportedRun, trial: Row[Any], filled: tuple[str, ...]) -> None:
+        """Write what was not known of the run; its model becomes the one that is known so."""
+        given = {name: getattr(run, name) for name in filled if name in _FACTS}
+        of_model = {name: getattr(run.model, name) for name in filled if name in OF_MODEL}
+        values: dict[str, Any] = given | {"science": trial.science | given | of_model}
+        if of_model:
+            values["model_id"] = self._model_id(completed(self._connection, run.model, trial.model_id))
+        self._connection.execute(update(Trial).where(Trial.id == trial.id).values(values))
+        member = (SweepTrial.sweep_id == self._sweep_id) & (SweepTrial.trial_id == trial.id)
+        axes = self._connection.execute(select(SweepTrial.axes).where(member)).scalar_one()
+        added = {name: value for name, value in given.items() if name in _AXES}
+        self._connection.execute(update(SweepTrial).where(member).values(axes=axes | added))
 
     def _new_trial(self, file: ImportedFile, run: ImportedRun, science_hash: str) -> int:
         facts = self._facts(run, None)
@@ -164,35 +183,27 @@ class _Importer:
         """The trial's columns; what the run does not say stays as it is stored."""
         given = {name: getattr(run, name) for name in _FACTS}
         kept = {name: getattr(trial, name) if trial and value is None else value for name, value in given.items()}
-        return kept | {"model": run.model.name, "model_id": self._model_id(run.model)}
+        model = (
+            completed(self._connection, run.model, trial.model_id)
+            if trial and trial.model == run.model.name
+            else run.model
+        )
+        return kept | {"model": model.name, "model_id": self._model_id(model)}
 
     def _model_id(self, model: ModelRecord) -> int:
-        key = (model.name, model.num_params, model.variant)
-        if key not in self._models:
-            same = [
-                Model.weights_sha256.is_(None), Model.name == model.name,
-                Model.num_params.is_not_distinct_from(model.num_params),
-                Model.variant.is_not_distinct_from(model.variant),
-            ]  # fmt: skip
-            known = self._connection.scalar(select(func.min(Model.id)).where(*same))
-            if known is None:
-                known = self._connection.execute(insert(Model).values(asdict(model)).returning(Model.id)).scalar_one()
-            self._models[key] = int(known)
-        return self._models[key]
+        if model not in self._models:
+            self._models[model] = model_id(self._connection, model)
+        return self._models[model]
 
-    def _changed_facts(self, trial: Row[Any], run: ImportedRun) -> list[Contradiction]:
+    def _changed_facts(self, trial: Row[Any], run: ImportedRun) -> tuple[list[Contradiction], tuple[str, ...]]:
+        """What the run says otherwise of itself than is stored, and the names of what it adds."""
         model = self._connection.execute(select(Model.__table__).where(Model.id == trial.model_id)).one()
         pairs = [(name, getattr(trial, name), getattr(run, name)) for name in _FACTS]
         pairs += [("model", trial.model, run.model.name)]
-        pairs += [(name, getattr(model, name), getattr(run.model, name)) for name in _OF_MODEL]
-        return [Contradiction(run.name, None, name, old, new) for name, old, new in pairs if new not in (None, old)]
-
-
-def _lock(connection: Connection, sweep: str) -> None:
-    """Let one import into a sweep wait for another; SQLite has one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        key = int.from_bytes(hashlib.sha256(f"rlsweep import {sweep}".encode()).digest()[:8], "big", signed=True)
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        pairs += [(name, getattr(model, name), getattr(run.model, name)) for name in OF_MODEL]
+        changed = [(name, old, new) for name, old, new in pairs if new not in (None, old)]
+        differing = [Contradiction(run.name, None, name, old, new) for name, old, new in changed if old is not None]
+        return differing, tuple(name for name, old, _ in changed if old is None)
 
 
 def _sweep_id(connection: Connection, name: str) -> int | None:
@@ -223,7 +234,7 @@ def _file_id(connection: Connection, file: ImportedFile) -> int:
 
 
 def _science(sweep: str, run: ImportedRun) -> dict[str, Any]:
-    facts = {name: getattr(run, name) for name in _FACTS} | {name: getattr(run.model, name) for name in _OF_MODEL}
+    facts = {name: getattr(run, name) for name in _FACTS} | {name: getattr(run.model, name) for name in OF_MODEL}
     given = {name: value for name, value in facts.items() if value is not None}
     return {"sweep": sweep, "run": run.name, "model": run.model.name} | given
 
@@ -231,25 +242,3 @@ def _science(sweep: str, run: ImportedRun) -> dict[str, Any]:
 def _science_hash(sweep: str, run: str) -> str:
     canonical = json.dumps({"run": run, "sweep": sweep}, sort_keys=True, separators=(",", ":"))
     return f"import:v1:{hashlib.sha256(canonical.encode()).hexdigest()}"
-
-
-def _keep_progress(connection: Connection, trial_id: int, *, attempts: int) -> None:
-    """Repeat with the trial how far its live lineage has come, and its first and last score."""
-    steps, scores = live_step.c, live_evaluation.c
-    last = connection.execute(
-        select(live_step).where(steps.trial_id == trial_id).order_by(steps.step.desc()).limit(1)
-    ).first()
-    scored = select(scores.step, scores.benchmark, scores.protocol, scores.score).where(scores.trial_id == trial_id)
-    first = connection.execute(scored.order_by(scores.step, scores.id).limit(1)).first()
-    values: dict[str, Any] = {"attempts": attempts}
-    if first is not None:
-        same = scored.where(scores.benchmark == first.benchmark, scores.protocol == first.protocol)
-        final = connection.execute(same.order_by(scores.step.desc(), scores.id.desc()).limit(1)).one()
-        values |= {"headline_benchmark": first.benchmark, "headline_protocol": first.protocol}
-        values |= {"first_score": first.score, "last_score": final.score, "reached_step": final.step}
-    if last is not None:
-        values |= {
-            f"reached_{name}": getattr(last, f"cumulative_{name}") for name in ("samples", "tokens", "flops", "seconds")
-        }
-        values["reached_step"] = max(last.step, values.get("reached_step", 0))
-    connection.execute(update(Trial).where(Trial.id == trial_id).values(**values))

@@ -6,7 +6,7 @@ refused. Between two claims stands a lease on the database's clock, which the li
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, select, update
 
 from db.errors import StaleAttemptError
 from db.records import Process
@@ -44,7 +44,7 @@ def may_be_alive() -> ColumnElement[bool]:
 
 
 def new_attempt(connection: Connection, *, trial_id: int, sweep_id: int, process: Process) -> int:
-    """Number of a new attempt at a trial. StaleAttemptError when another one holds it."""
+    """Number of a new attempt at a trial, above all that it has had. StaleAttemptError when another one holds it."""
     _refuse_held(connection, trial_id)
     number = 1 + _lock(connection, trial_id)
     # Of two that saw the trial free, the second now sees the first.
@@ -88,7 +88,7 @@ def renew_lease(connection: Connection, *, trial_id: int, number: int, sweep_id:
 
 
 def _lock(connection: Connection, trial_id: int) -> int:
-    """Let nobody else claim the trial until the transaction ends; returns how many attempts it has had.
+    """Let nobody else claim the trial until the transaction ends; returns the highest number of its attempts.
 
     Every write locks the attempt before its trial, and so does this, or the late write of an attempt whose lease ran
     out and its successor would wait for each other. On SQLite a write transaction has the whole database.
@@ -96,7 +96,10 @@ def _lock(connection: Connection, trial_id: int) -> int:
     running = select(Attempt.id).where(Attempt.trial_id == trial_id, Attempt.state == AttemptState.RUNNING)
     connection.execute(running.with_for_update(key_share=True)).all()
     trial = select(Trial.attempts).where(Trial.id == trial_id)
-    return int(connection.execute(trial.with_for_update(key_share=True)).scalar_one())
+    kept = connection.execute(trial.with_for_update(key_share=True)).scalar_one()
+    # A statement of its own: one that waited for the lock would not see the rows of whom it waited for.
+    newest = connection.scalar(select(func.max(Attempt.number)).where(Attempt.trial_id == trial_id))
+    return max(kept, newest or 0)
 
 
 def _refuse_held(connection: Connection, trial_id: int) -> None:

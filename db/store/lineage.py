@@ -8,8 +8,9 @@ written in the same transaction as what it repeats.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, or_, select, update
 
 from db.records import EvaluationRecord, StepRecord
 from db.store.values import stored
@@ -32,7 +33,7 @@ def continue_from(connection: Connection, *, trial_id: int, number: int, step: i
         update(Attempt).where(Attempt.trial_id == trial_id, Attempt.number == number).values(resumed_from_step=step)
     )
     end_earlier_attempts(connection, trial_id=trial_id, number=number, live_through_step=step)
-    _restate_progress(connection, trial_id)
+    restate_progress(connection, trial_id)
 
 
 def end_earlier_attempts(connection: Connection, *, trial_id: int, number: int, live_through_step: int) -> None:
@@ -76,28 +77,34 @@ def keep_score(connection: Connection, trial_id: int, evaluation_id: int, new: E
     )
 
 
-def _restate_progress(connection: Connection, trial_id: int) -> None:
-    """Say anew in `trial` what its live lineage holds."""
-    steps = live_step.c
-    reached = [steps.step, *(steps[f"cumulative_{name}"] for name in _REACHED)]
-    last = connection.execute(
-        select(*reached).where(steps.trial_id == trial_id).order_by(steps.step.desc()).limit(1)
-    ).first()
-    step, *amounts = last or (0, *(None for _ in _REACHED))
-    values = {f"reached_{name}": amount for name, amount in zip(_REACHED, amounts, strict=True)}
-    live = live_evaluation.c
-    on_headline = select(live.score).where(
-        live.trial_id == trial_id,
-        live.benchmark == Trial.headline_benchmark,
-        live.protocol == Trial.headline_protocol,
-    )
-    connection.execute(
-        update(Trial)
-        .where(Trial.id == trial_id)
-        .values(
-            reached_step=step,
-            first_score=on_headline.order_by(live.step, live.id).limit(1).scalar_subquery(),
-            last_score=on_headline.order_by(live.step.desc(), live.id.desc()).limit(1).scalar_subquery(),
-            **values,
-        )
-    )
+def restate_progress(connection: Connection, trial_id: int) -> None:
+    """Say anew in `trial` what its live lineage holds, on the headline that it has."""
+    true = live_progress()
+    # The amounts are those of the step that is written first.
+    for values in ({"reached_step": true.pop("reached_step")}, true):
+        connection.execute(update(Trial).where(Trial.id == trial_id).values(values))
+
+
+def live_progress() -> dict[str, ColumnElement[Any]]:
+    """What the views say of each trial's live lineage, by the column of `trial` that repeats it.
+
+    The amounts are those of the trial's `reached_step`, the scores those on its headline.
+    """
+    steps, scores = live_step.c, live_evaluation.c
+    last_step = select(func.max(steps.step)).where(steps.trial_id == Trial.id).correlate(Trial).scalar_subquery()
+    amounts = {
+        f"reached_{name}": select(steps[f"cumulative_{name}"])
+        .where(steps.trial_id == Trial.id, steps.step == Trial.reached_step)
+        .correlate(Trial)
+        .limit(1)
+        .scalar_subquery()
+        for name in _REACHED
+    }
+    headline = (scores.benchmark == Trial.headline_benchmark) & (scores.protocol == Trial.headline_protocol)
+    scored = select(scores.score).where(scores.trial_id == Trial.id, headline).correlate(Trial).limit(1)
+    return {
+        "reached_step": func.coalesce(last_step, 0),
+        **amounts,
+        "first_score": scored.order_by(scores.step, scores.id).scalar_subquery(),
+        "last_score": scored.order_by(scores.step.desc(), scores.id.desc()).scalar_subquery(),
+    }

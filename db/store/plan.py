@@ -29,6 +29,7 @@ from db.store.leases import has_run_out, may_be_alive
 from db.store.values import stored
 from db.tables import Attempt, Sweep, SweepTrial, Trial
 from db.types import database_now
+from db.views import trial_status
 
 Value = TypeVar("Value")
 
@@ -74,10 +75,19 @@ class PlanStore:
             removed=tuple(sorted(before - set(now))),
         )
 
-    def queue(self, trial_ids: Sequence[int]) -> None:
-        """Mark trials as waiting for a place to run; running ones are left alone."""
-        waiting = update(Trial).where(Trial.state != TrialState.RUNNING)
-        self._update_each(trial_ids, waiting.values(state=TrialState.QUEUED, finished_at=None))
+    def queue(self, trial_ids: Sequence[int], *, sweep_id: int) -> None:
+        """Mark trials as waiting for a place to run, for a sweep.
+
+        Left alone are those that run, and those that have succeeded and spent all that the sweep asks for: another
+        driver may have finished them since they were looked at.
+        """
+        status = trial_status.c
+        wants_more = exists().where(
+            status.sweep_id == sweep_id, status.trial_id == Trial.id, status.spent < status.budget_last
+        )
+        is_done = (Trial.state == TrialState.SUCCEEDED) & ~wants_more
+        to_run = (Trial.state != TrialState.RUNNING) & ~is_done
+        self._update_each(trial_ids, update(Trial).where(to_run).values(state=TrialState.QUEUED, finished_at=None))
 
     def request_drain(self, sweep_id: int) -> None:
         """Ask the sweep's running trials to save a checkpoint at the end of their step and stop."""
@@ -101,7 +111,7 @@ class PlanStore:
         return self._any(Attempt.sweep_id == sweep_id)
 
     def unqueue(self, trial_ids: Sequence[int]) -> None:
-        """Say that nobody waits for a place any more: trials that never got one are only planned again."""
+        """Say that nobody waits for a place any more: trials that got none are only planned again."""
         waiting = update(Trial).where(Trial.state == TrialState.QUEUED)
         self._update_each(trial_ids, waiting.values(state=TrialState.PLANNED))
 
@@ -148,6 +158,9 @@ class PlanStore:
         """Run an update on these trials, in order of their numbers: two at once must not wait for each other."""
         with begin_write(self._engine) as connection:
             for chunk in _chunks(sorted(trial_ids)):
+                # Locked first, so that the update finds them as whoever had the lock before has left them.
+                these = select(Trial.id).where(Trial.id.in_(chunk)).order_by(Trial.id)
+                connection.execute(these.with_for_update(key_share=True)).all()
                 connection.execute(statement.where(Trial.id.in_(chunk)))
 
     def _any(self, whose: ColumnElement[bool]) -> bool:
@@ -211,7 +224,7 @@ def _trial_row(trial: PlannedTrial) -> dict[str, object]:
 def _memberships(sweep_id: int, trials: Sequence[PlannedTrial], ids: dict[str, int]) -> list[dict[str, object]]:
     return [
         {"sweep_id": sweep_id, "trial_id": ids[trial.science_hash], "position": position}
-        | {column: getattr(trial, column) for column in _SWEEP_TRIAL_COLUMNS}
+        | stored(SweepTrial, {column: getattr(trial, column) for column in _SWEEP_TRIAL_COLUMNS})
         for position, trial in enumerate(trials)
     ]
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.connection.outage import is_outage, outage_reason, repeat_on_conflict
 from db.database import begin_write
-from db.errors import DatabaseError, SpecError, StaleAttemptError
+from db.errors import DatabaseError, StaleAttemptError
 from db.records import AttemptEnd, AttemptRecord, Phase, Process
 from db.states import AttemptState, Directive
 from db.store.attempts import AttemptStore
@@ -31,9 +31,6 @@ from db.store.writing import write_records
 
 T = TypeVar("T")
 Say = Callable[[str], None]
-
-# What the database says of a record for good, so that it cannot be waited for.
-_REFUSALS = (SQLAlchemyError, DatabaseError, SpecError)
 
 
 def claim_with_spool(
@@ -101,8 +98,8 @@ class SpoolingAttemptStore(AttemptStore):
     def catch_up(self) -> Directive:
         """Deliver what waits, in order, as far as the database answers.
 
-        Raises StaleAttemptError if the attempt was replaced, and whatever the database refuses a record with; what
-        is left then is set aside.
+        Raises StaleAttemptError if the attempt was replaced, and whatever the database, its driver or the store refuses
+        a record with; what is left then is set aside.
         """
         try:
             while self._is_away:
@@ -110,10 +107,12 @@ class SpoolingAttemptStore(AttemptStore):
         except StaleAttemptError:
             self._leave_to_others()
             raise
-        except _REFUSALS as error:
-            if not is_outage(error):
+        except Exception as error:
+            if is_outage(error):
+                return self._directive
+            if _is_refusal(error):
                 self._refuse(error)
-                raise
+            raise
         return self._directive
 
     def wait_until_delivered(self, limit_seconds: float) -> bool:
@@ -199,8 +198,8 @@ def _deliver_posthumously(engine: Engine, spool: SpoolFile, *, trial_id: int, sa
             end = next((record.state for record in batch.records if isinstance(record, AttemptEnd)), end)
             if spool.is_empty:
                 break
-    except _REFUSALS as error:
-        if is_outage(error):
+    except Exception as error:
+        if not _is_refusal(error):
             raise
         say(f"The database refuses what attempt {spool.owner.number} left, now in {spool.set_aside()}: {error}")
         return end
@@ -231,13 +230,22 @@ def _one_by_one_if_refused(write: Callable[[Sequence[AttemptRecord]], T], record
     """Write records in one transaction; if the database refuses one of them, at least those before it are written."""
     try:
         return write(records)
-    except _REFUSALS as error:
-        if is_outage(error) or len(records) <= 1:
+    except Exception as error:
+        if not _is_refusal(error) or len(records) <= 1:
             raise
     *before, last = records
     for record in before:
         write([record])
     return write([last])
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether a record was refused for good, so that it cannot be waited for.
+
+    Anything that is no outage: a driver says what it cannot send in exceptions of its own, or of Python's. Only trouble
+    of this machine with the spool's file says nothing of the record.
+    """
+    return not is_outage(error) and not isinstance(error, (StaleAttemptError, OSError, MemoryError))
 
 
 def _ends(records: Sequence[AttemptRecord]) -> bool:

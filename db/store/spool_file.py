@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +62,12 @@ class SpoolFile:
 
     @classmethod
     def left_behind(cls, path: Path) -> SpoolFile | None:
-        """The file of a process that is gone; None if it lives. DatabaseError if the file cannot be understood."""
-        file = io.FileIO(path, "r+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
+        """The file of a process that is gone. DatabaseError if it cannot be understood.
+
+        None if the process lives, or if there is no such file any more: another process has just delivered it.
+        """
+        file = _locked(path)
+        if file is None:
             return None
         content = file.readall()
         header = content[: content.find(b"\n") + 1]
@@ -132,7 +132,7 @@ class SpoolFile:
 
     def set_aside(self) -> Path:
         """Rename the file, so that nobody tries to deliver it again; returns where it is."""
-        aside = self.path.with_suffix(".refused")
+        aside = self._free_name()
         if self._file is not None:
             self.path.rename(aside)
             self.close()
@@ -144,6 +144,11 @@ class SpoolFile:
             self._file.close()
             self._file, self._size, self._delivered = None, 0, 0
             _flush_folder(self.path.parent)
+
+    def _free_name(self) -> Path:
+        """Of the names of what was refused, the first that is not taken; nobody else gives this attempt's files one."""
+        names = (self.path.with_suffix(f".{number}.refused" if number > 1 else ".refused") for number in count(1))
+        return next(name for name in names if not name.exists())
 
     def _create(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,6 +163,23 @@ class SpoolFile:
             file.close()
             raise
         self._file, self._size, self._delivered = file, len(header), len(header)
+
+
+def _locked(path: Path) -> io.FileIO | None:
+    """The file, locked; None if somebody has the lock, or has deleted or renamed the file."""
+    try:
+        file = io.FileIO(path, "r+")
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever had the lock before may have finished with the file since it was opened here.
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    file.close()
+    return None
 
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in WRITERS}

@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db.errors import SpecError
@@ -27,7 +27,6 @@ from db.records import (
     LogPlace,
     ModelRecord,
     Phase,
-    ProblemResult,
     Provenance,
     ResumePoint,
     StepRecord,
@@ -35,7 +34,7 @@ from db.records import (
 from db.states import AttemptState, TrialState
 from db.store import lineage
 from db.store.bulk import clock, insert_many
-from db.store.values import stored
+from db.store.values import number_of, stored
 from db.tables import (
     Attempt,
     Base,
@@ -126,14 +125,15 @@ def write_steps(connection: Connection, trial_id: int, number: int, records: Seq
 
 def write_evaluations(connection: Connection, trial_id: int, number: int, records: Sequence[EvaluationRecord]) -> None:
     for record in records:
-        row = stored(Evaluation, vars(record)) | {"trial_id": trial_id, "attempt": number}
-        data_set, results = row.pop("data_set_sha256"), row.pop("results")
+        given = {name: value for name, value in vars(record).items() if name != "results"}
+        row = stored(Evaluation, given) | {"trial_id": trial_id, "attempt": number}
+        data_set = row.pop("data_set_sha256")
         row["data_set_id"] = None if data_set is None else _data_set_id(connection, data_set)
         evaluation_id = connection.scalar(insert_once(connection, Evaluation).values(row).returning(Evaluation.id))
         if evaluation_id is None:
             continue  # it is there already
-        if results:
-            _write_results(connection, evaluation_id, row["data_set_id"], results)
+        if record.results:
+            _write_results(connection, evaluation_id, row["data_set_id"], record)
         lineage.keep_score(connection, trial_id, evaluation_id, record)
 
 
@@ -143,13 +143,17 @@ def write_checkpoints(connection: Connection, trial_id: int, number: int, record
     connection.execute(insert_once(connection, Checkpoint), rows)
 
 
-def write_deletions(connection: Connection, trial_id: int, _number: int, records: Sequence[DeletedCheckpoint]) -> None:
-    gone = [stored(Checkpoint, vars(record))["uri"] for record in records]
-    connection.execute(
-        update(Checkpoint)
-        .where(Checkpoint.trial_id == trial_id, Checkpoint.uri.in_(gone), Checkpoint.deleted_at.is_(None))
-        .values(deleted_at=database_now())
-    )
+def write_deletions(connection: Connection, trial_id: int, number: int, records: Sequence[DeletedCheckpoint]) -> None:
+    """Only what can have been there before: a later checkpoint at the same place outlives a repetition of this."""
+    own = Checkpoint.attempt == number
+    for record in records:
+        gone = stored(Checkpoint, vars(record))
+        connection.execute(
+            update(Checkpoint)
+            .where(Checkpoint.trial_id == trial_id, Checkpoint.uri == gone["uri"], Checkpoint.deleted_at.is_(None))
+            .where(or_(Checkpoint.attempt < number, own & (Checkpoint.step < gone["step"])))
+            .values(deleted_at=database_now())
+        )
 
 
 def write_end(connection: Connection, trial_id: int, number: int, records: Sequence[AttemptEnd]) -> None:
@@ -195,12 +199,8 @@ def _write_many_steps(connection: Connection, trial_id: int, number: int, record
     )
     new = first_of_each.keys() - set(connection.scalars(known))
     fixed = (trial_id, number, clock(connection))
-    rows = [(*fixed, *_numbers(first_of_each[step])) for step in sorted(new)]
+    rows = [(*fixed, *(number_of(value) for value in _step_values(first_of_each[step]))) for step in sorted(new)]
     insert_many(connection, Step, ("trial_id", "attempt", "recorded_at", *_STEP_COLUMNS), rows)
-
-
-def _numbers(record: StepRecord) -> list[float | None]:
-    return [None if value != value else value for value in _step_values(record)]  # noqa: PLR0124 - NaN is missing
 
 
 def _update_attempt(connection: Connection, trial_id: int, number: int, **values: Any) -> None:
@@ -216,12 +216,19 @@ def _data_set_id(connection: Connection, sha256: str) -> int | None:
 
 
 def _write_results(
-    connection: Connection, evaluation_id: int, data_set_id: int | None, results: Sequence[ProblemResult]
+    connection: Connection, evaluation_id: int, data_set_id: int | None, evaluation: EvaluationRecord
 ) -> None:
     known = select(Problem.position, Problem.id).where(Problem.data_set_id == data_set_id)
     problem_ids = {row.position: row.id for row in connection.execute(known)}
+    unknown = [result.problem for result in evaluation.results if result.problem not in problem_ids]
+    if unknown:
+        raise SpecError(
+            f"The score on {evaluation.benchmark!r} at step {evaluation.step} comes with a result for problem "
+            f"{unknown[0]}, but of the data set {evaluation.data_set_sha256} {len(problem_ids)} problems are recorded. "
+            "Record the data set with its problems first."
+        )
     rows = []
-    for result in results:
+    for result in evaluation.results:
         row = stored(EvaluationItem, vars(result)) | {"evaluation_id": evaluation_id}
         rows.append(row | {"problem_id": problem_ids[row.pop("problem")]})
     connection.execute(insert_once(connection, EvaluationItem), rows)

@@ -24,7 +24,9 @@ class Fit(Base):
     x: Mapped[str] = mapped_column(String(20), comment="What the loss is fitted against: samples, flops, ...")
     benchmark: Mapped[str] = mapped_column(String(80), comment="The benchmark that was fitted.")
     protocol: Mapped[str] = mapped_column(String(80), comment="Its protocol.")
-    k_form: Mapped[str] = mapped_column(String(40), comment="Form of k(N).")
+    k_form: Mapped[str] = mapped_column(
+        String(40), comment="Form of k(N); free: a slope of its own for every size, and no law."
+    )
     estimator: Mapped[str] = mapped_column(String(40), comment="How the parameters were estimated.")
     settings: Mapped[dict[str, Any]] = mapped_column(JSON, comment="Every setting; with the same rows, the same fit.")
     data_sha256: Mapped[str] = mapped_column(String(64), comment="SHA-256 of the rows, in canonical form.")
@@ -82,7 +84,7 @@ class FitHoldout(Base):
     fit_id: Mapped[int] = mapped_column(ForeignKey("fit.id"), primary_key=True, comment="The fit.")
     position: Mapped[int] = mapped_column(primary_key=True, comment="Place in the fit's list, from 0.")
     mode: Mapped[str] = mapped_column(String(20), comment="in_sample, zero_shot, kshot(m) or oracle_level.")
-    quantity: Mapped[str] = mapped_column(String(40), comment="What was forecast: k, final_loss, ...")
+    quantity: Mapped[str] = mapped_column(String(40), comment="What was forecast: k or loss.")
     num_params: Mapped[int | None] = mapped_column(comment="Size that was forecast.")
     prefix_share: Mapped[float | None] = mapped_column(comment="Share of the run that was used; NULL: not a prefix.")
     at_x: Mapped[float | None] = mapped_column(comment="Where on the x-axis; NULL: a slope.")
@@ -101,7 +103,9 @@ class FitForm(Base):
 
     fit_id: Mapped[int] = mapped_column(ForeignKey("fit.id"), primary_key=True, comment="The fit.")
     rank: Mapped[int] = mapped_column(primary_key=True, comment="Place among the candidates, from 1.")
-    k_form: Mapped[str] = mapped_column(String(40), comment="Form of k(N).")
+    k_form: Mapped[str] = mapped_column(
+        String(40), comment="Form of k(N); free: a slope of its own for every size, and no law."
+    )
     num_parameters: Mapped[int] = mapped_column(comment="Parameters of the form.")
     rss: Mapped[float] = mapped_column(comment="Weighted residual sum of squares.")
     aicc: Mapped[float | None] = mapped_column(comment="AICc with the effective number of points.")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.states import AttemptState, Origin
 from db.tables.base import Base, Identifier, one_of
 from db.types import database_now
+from db.upkeep.revisions import HEAD_REVISION
 
 
 class Model(Base):
@@ -94,6 +95,8 @@ class Attempt(Base):
             name="native_is_complete",
         ),
         CheckConstraint("resumed_from_step >= 0 AND live_through_step >= -1", name="steps_known"),
+        # What keeps code from before an upgrade from claiming a trial after it: every revision says this anew.
+        CheckConstraint(f"state <> 'running' OR schema_revision = '{HEAD_REVISION}'", name="runs_on_these_tables"),
         Index(None, "state"),
         {
             "comment": "One execution of a trial, from a checkpoint or from the start. The highest number "
@@ -105,6 +108,9 @@ class Attempt(Base):
     trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id"), comment="The trial.")
     number: Mapped[int] = mapped_column(comment="1 for the trial's first attempt; also its fencing token.")
     sweep_id: Mapped[int | None] = mapped_column(ForeignKey("sweep.id"), comment="The sweep that launched it.")
+    schema_revision: Mapped[str] = mapped_column(
+        String(16), default=HEAD_REVISION, comment="Revision of the tables that its code was written for, as in 0002."
+    )
     state: Mapped[str] = mapped_column(
         String(16), default=AttemptState.RUNNING, comment="running, succeeded, interrupted, failed or lost."
     )

@@ -87,8 +87,14 @@ def _copy_sqlite(engine: Engine, partial: Path) -> None:
         source: Any = connection.connection.driver_connection
         try:
             source.backup(copy)
-        except sqlite3.Error as error:
-            raise DatabaseError(f"The backup to {partial} failed: {error}.") from error
+            (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+    if found != "ok":
+        raise DatabaseError(
+            f"{engine.url.database} cannot be backed up ({found.rstrip('.')}); no copy was kept. `rlsweep db check` "
+            "says what is wrong with it; where it is damaged, go back to an earlier backup."
+        )
 
 
 def _dump_postgresql(engine: Engine, partial: Path) -> None:

@@ -15,15 +15,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy import Connection, Engine, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from db.connection.locks import hold
 from db.connection.urls import shown
-from db.database import begin_write, explained, reason
+from db.database import begin_write, ended, explained, reason
+from db.description.comments import write_comments
 from db.errors import DatabaseError
 from db.upkeep.backup import write_backup
+from db.upkeep.health import missing_tables
 from db.upkeep.revisions import HEAD_REVISION, is_older, read_revision, refuse
+from db.upkeep.view_definitions import altered_views, missing_views, rebuild_views
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -33,15 +36,17 @@ _LOCK = "migrate"
 _PATIENCE_SECONDS = 3600.0
 # The longest that an upgrade waits for another's transaction on PostgreSQL, where everybody else then waits for it.
 LOCK_TIMEOUT_SECONDS = 30.0
+_LOST = "The database was upgraded before it had ended."
 
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What an upgrade did. `before` is None for an empty database; equal revisions: there was nothing to do."""
+    """What an upgrade did. `before` is None for an empty database; `views` were missing or altered, and made again."""
 
     before: str | None
     after: str
     backup: Path | None
+    views: tuple[str, ...] = ()
 
 
 def alembic_config(connection: Connection) -> Config:
@@ -67,10 +72,13 @@ def make_tables(engine: Engine) -> None:
 
 
 def upgrade(engine: Engine, *, backup: bool = True, force: bool = False) -> Upgrade:
-    """Bring a database to this code's revision, after a backup; all or nothing.
+    """Bring a database to this code's revision, after a backup; all or nothing. Views that are wrong are made again.
 
-    Raises SchemaVersionError if it is newer or unknown, DatabaseError if attempts may be alive (unless `force`: they
-    end at their next write), if there is no backup to be had, or if a revision fails.
+    Attempts that still count as running are lost with an upgrade: what their processes write from then on is refused,
+    and so are claims by code of the revision before, so that a trial goes on only under the new code.
+
+    Raises SchemaVersionError if it is newer or unknown, DatabaseError if attempts may be alive (unless `force`), if
+    there is no backup to be had, if tables are missing, or if a revision fails.
     """
     with explained(engine.url):
         with engine.connect() as connection:
@@ -79,7 +87,7 @@ def upgrade(engine: Engine, *, backup: bool = True, force: bool = False) -> Upgr
             make_tables(engine)
             return Upgrade(None, HEAD_REVISION, None)
         if before == HEAD_REVISION:
-            return Upgrade(before, before, None)
+            return Upgrade(before, before, None, views=_mend_views(engine))
         if not is_older(before):
             refuse(shown(engine.url), before)
         return _upgrade(engine, backup=backup, force=force)
@@ -103,14 +111,31 @@ def _upgrade(engine: Engine, *, backup: bool, force: bool) -> Upgrade:
             _refuse_living_attempts(connection)
         kept = write_backup(engine, revision=before) if backup else None
         try:
+            _end_running_attempts(connection)
             run_revisions(connection)
             _check_references(connection)
         except DBAPIError as error:
             raise DatabaseError(
                 f"The upgrade of {shown(engine.url)} from {before} to {HEAD_REVISION} failed; nothing was changed. "
-                f"The database says: {reason(engine.url, error)}."
+                f"The database says: {ended(reason(engine.url, error))}"
             ) from error
     return Upgrade(before, HEAD_REVISION, kept)
+
+
+def _mend_views(engine: Engine) -> tuple[str, ...]:
+    """Make the views again that are missing or altered. They hold no data, so this needs no backup."""
+    with engine.connect() as connection:
+        if lost := missing_tables(connection):
+            raise DatabaseError(
+                f"{shown(engine.url)} is damaged: it has lost {', '.join(lost)}. What a table held cannot be made "
+                "again; restore a backup."
+            )
+        if not missing_views(connection) and not altered_views(connection):
+            return ()
+    with _alone(engine) as connection:
+        made = rebuild_views(connection, altered=altered_views(connection))
+        write_comments(connection)
+    return tuple(made)
 
 
 @contextmanager
@@ -174,6 +199,17 @@ def _refuse_living_attempts(connection: Connection) -> None:
             f"{len(living)} running attempts would lose their database: {named}{more}. Let them end (Ctrl-C in the "
             "terminal of `rlsweep submit` stops them at a checkpoint), or end them with --force."
         )
+
+
+def _end_running_attempts(connection: Connection) -> None:
+    """Fence off the code of the revision before, by what it looks at itself before it writes."""
+    from db.states import AttemptState, TrialState
+    from db.tables import Attempt, Trial
+    from db.types import database_now
+
+    lost = {"state": AttemptState.LOST, "ended_at": database_now(), "message": _LOST}
+    connection.execute(update(Attempt).where(Attempt.state == AttemptState.RUNNING).values(lost))
+    connection.execute(update(Trial).where(Trial.state == TrialState.RUNNING).values(state=TrialState.RECOVERING))
 
 
 def _check_references(connection: Connection) -> None:

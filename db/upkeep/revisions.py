@@ -16,15 +16,27 @@ from db.errors import DatabaseError, SchemaVersionError
 VERSION_TABLE = "rlsweep_alembic_version"
 REVISIONS = ("0001", "0002")
 HEAD_REVISION = REVISIONS[-1]
+# Every revision has had them; another program's database does not hold all four.
+_OURS = {"sweep", "trial", "attempt", "step"}
 
 
 def read_revision(connection: Connection) -> str | None:
-    """The revision that the tables are at; None for an empty database. Refuses tables that are not ours."""
+    """The revision that the tables are at; None for an empty database.
+
+    DatabaseError for tables that are not ours, and for ours where the row that names their revision is lost.
+    """
     tables = set(inspect(connection).get_table_names())
+    found: list[str] = []
     if VERSION_TABLE in tables:
-        found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
-        return found.scalar_one_or_none()
-    if tables:
+        found = list(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))  # noqa: S608
+    if len(found) == 1:
+        return found[0]
+    if found or tables >= _OURS:
+        raise DatabaseError(
+            f"{shown(connection.engine.url)} is damaged: it holds rlsweep's tables, but not the one row of "
+            f"{VERSION_TABLE} that names their revision. Restore a backup."
+        )
+    if tables - {VERSION_TABLE}:
         named = ", ".join(sorted(tables)[:3])
         raise DatabaseError(
             f"{shown(connection.engine.url)} holds another program's tables ({named}, ...). "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exchange.importing.convert import FieldTable
+from exchange.importing.field_values import FieldTable
 from exchange.importing.fields import CUMULATIVE, FIELDS, STEP_COLUMNS
 from exchange.importing.problems import ImportProblem
 
@@ -68,20 +68,27 @@ def check_evaluations(fields: FieldTable, run: pd.Series[int], evaluations: pd.D
     if not repeated.any():
         return
     rows = evaluations[repeated]
-    for key in ("score", "problems", "samples_per_problem", "successes", "standard_error"):
-        first = rows.groupby(keys, observed=True, dropna=False)[key].transform("first")
-        differs = rows[key].notna() & (rows[key] != first)
+    for name in ("score", "problems", "samples_per_problem", "successes", "standard_error"):
+        first = rows.groupby(keys, observed=True, dropna=False)[name].transform("first")
+        differs = rows[name].notna() & (rows[name] != first)
         if differs.any():
             found = tuple(int(row) for row in rows.loc[differs, "row"])
-            fields.problems.append(
-                ImportProblem(
-                    fields.source,
-                    f"{rows.loc[differs, key].iloc[0]:.10g}, but an earlier row of the same run, step and benchmark "
-                    f"has another {key}. Map what tells them apart: run, seed, benchmark or protocol.",
-                    fields.row_word, found, fields.columns.get(key, key),
-                )
-            )  # fmt: skip
+            key = _key_in_file(fields, name, benchmark=str(rows.loc[differs, "benchmark"].iloc[0]), row=found[0])
+            value = fields.shown(key, found[0]) if key else f"{rows.loc[differs, name].iloc[0]:.10g}"
+            message = (
+                f"{value}, but an earlier row of the same run, step and benchmark has another "
+                f"{(key or name).partition('@')[0]}. Map what tells them apart: run, seed, benchmark or protocol."
+            )
+            column = fields.columns[key] if key else None
+            fields.problems.append(ImportProblem(fields.source, message, fields.row_word, found, column))
             return
+
+
+def _key_in_file(fields: FieldTable, name: str, *, benchmark: str, row: int) -> str | None:
+    """The key of the column that a number of a score comes from: a score may be a test loss there, or counts."""
+    names = ("score", "test_loss", "successes", "problems") if name == "score" else (name,)
+    keys = [key for each in names for key in (f"{each}@{benchmark}", each) if key in fields.columns]
+    return next((key for key in keys if fields.frame.loc[[row], key].notna().any()), None)
 
 
 def check_scores(fields: FieldTable, evaluations: pd.DataFrame, columns: dict[str, str]) -> None:

@@ -1,24 +1,24 @@
 """From a file's columns to fields in our units: text, or numbers where NaN is missing.
 
-Refuses text where a number belongs, numbers that are not finite, fractions where things are counted, values out of
-their field's range, and text that is too long; every such value is reported, column by column.
+Refuses text where a number belongs, fractions where things are counted, values out of their field's range, and text
+that is too long; every such value is reported, column by column, as the file has it. Infinity is no measurement: it is
+taken for missing, with a note, from whatever program it comes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from exchange.importing.field_values import FieldTable, Mask
 from exchange.importing.fields import FIELDS, Field
 from exchange.importing.log_table import LogTable
-from exchange.importing.mapping import Request, Resolution, Target, Value
-from exchange.importing.problems import ImportProblem
+from exchange.importing.mapping import OF_MODEL, Request, Resolution, Target, Value
+from exchange.importing.problems import ImportProblem, told_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    Mask: TypeAlias = pd.Series[bool]
     Numbers: TypeAlias = pd.Series[float]
 
 _MISSING_WORDS = ("", "nan", "none", "null", "na", "n/a")
@@ -30,46 +30,17 @@ _SMALLEST_IN_MILLIONS = 2000.0
 _MODEL_SIZES = ("num_params", "total_params", "nominal_params")
 
 
-@dataclass(frozen=True, eq=False)
-class FieldTable:
-    """A table's rows by field: `frame` has one column per target key, numbers as floats and text as categories.
-
-    `columns` gives each key's column in the file, for messages; keys that the user set, or that the file states as
-    a fact of the whole run, have none. `doubtful` are the keys with a problem: nothing more is concluded from them.
-    """
-
-    source: str
-    row_word: str
-    frame: pd.DataFrame
-    columns: dict[str, str]
-    resolution: Resolution
-    problems: list[ImportProblem] = field(default_factory=list)
-    doubtful: set[str] = field(default_factory=set)
-
-    def report(self, rows: Mask, key: str, message: str) -> None:
-        """Note a problem of `key` in the rows where `rows` is true; `{value}` in the message is the first one's."""
-        found = self.frame.index[rows.to_numpy()]
-        if len(found) == 0:
-            return
-        self.doubtful.add(key)
-        value = self.frame.loc[found[0], key] if key in self.frame else None
-        text = message.replace("{value}", _shown(value))
-        at = self.columns.get(key)
-        self.problems.append(
-            ImportProblem(self.source, text, self.row_word, tuple(map(int, found)), at or f"--set {key}")
-        )
-
-
 def to_fields(table: LogTable, request: Request, resolution: Resolution) -> FieldTable:
     """The table's columns that have a meaning, in our units; what is wrong with them is in `problems`."""
     import pandas as pd
 
     columns = {key: column for key, (column, _) in resolution.assigned.items()}
-    fields = FieldTable(table.path, table.row_word, pd.DataFrame(index=table.frame.index), columns, resolution)
+    fields = FieldTable(table, request, pd.DataFrame(index=table.frame.index), columns, resolution)
     for key, (column, target) in resolution.assigned.items():
         fields.frame[key] = _converted(fields, table.frame[column], target, key)
     for key, value in _facts(table, request, resolution):
         fields.frame[key] = _repeated(value, fields.frame.index)
+    _set_for_models(fields, request)
     for key in map(str, list(fields.frame)):
         _check_range(fields, key, FIELDS[key.partition("@")[0]])
     return fields
@@ -90,6 +61,24 @@ def _repeated(value: Value, index: pd.Index[int]) -> pd.Series[Any]:
     return pd.Series(float(value), index=index)
 
 
+def _set_for_models(fields: FieldTable, request: Request) -> None:
+    """What the user said of a model, in its rows: before what the file says, and before what holds for every row."""
+    import pandas as pd
+
+    frame = fields.frame
+    if not request.of_models or "model" not in frame:
+        return
+    models = frame["model"].astype("str")
+    for key in OF_MODEL:
+        given = {model: values[key] for model, values in request.of_models.items() if key in values}
+        if not given:
+            continue
+        found = models.map(given)
+        known = frame[key] if key in frame else pd.Series(index=frame.index, dtype="object")
+        filled = found.where(found.notna(), known.astype("object"))
+        frame[key] = filled.astype("category" if FIELDS[key].kind == "text" else "float64")
+
+
 def _converted(fields: FieldTable, column: pd.Series[Any], target: Target, key: str) -> pd.Series[Any]:
     if target.field.kind == "text":
         return _texts(column)
@@ -108,13 +97,27 @@ def _numbers(fields: FieldTable, column: pd.Series[Any], target: Target, key: st
         given = column.astype("str").where(column.notna()).str.strip()
         numbers = pd.to_numeric(given, errors="coerce").astype("float64")
         strange = numbers.isna() & given.notna() & ~given.str.lower().isin(_MISSING_WORDS)
-        fields.frame[key] = given
         fields.report(
             strange, key, f"{{value}} is not a number, which {target.key} is. {_number_advice(given, strange)}"
         )
     else:
         numbers = column.astype("float64")
+    _reject_shares_as_percent(fields, numbers, target, key)
     return numbers * target.unit.scale + target.unit.offset
+
+
+def _reject_shares_as_percent(fields: FieldTable, numbers: Numbers, target: Target, key: str) -> None:
+    """Percent that are all 1 or less are shares: a hundredth of them would go unseen into every fit."""
+    given = numbers.dropna()
+    if target.unit.name != "percent" or not len(given) or given.max() > 1 or given.max() <= 0:
+        return
+    column = fields.columns[key]
+    message = (
+        f"no value is above 1 (the largest is {given.max():.10g}), so these are shares already, not percent. Leave "
+        f":percent out: --map {column}={key}. If they are percent all the same: --map {column}={key}:0.01"
+    )
+    fields.doubtful.add(key)
+    fields.problems.append(ImportProblem(fields.source, message, column=column))
 
 
 def _number_advice(given: pd.Series[str], strange: Mask) -> str:
@@ -132,7 +135,7 @@ def _check_range(fields: FieldTable, key: str, meaning: Field) -> None:
         longest = values.astype("str").where(values.notna()).str.len() > meaning.longest
         fields.report(longest, key, f"{{value}} is longer than the {meaning.longest} characters that {key} may have.")
         return
-    _reject(fields, key, np.isinf(values), "{value} is not finite. Leave the cell empty if it is missing.")
+    _leave_out_infinity(fields, key, np.isinf(values))
     if meaning.name in _MODEL_SIZES:
         _reject_model_sizes(fields, key)
     elif meaning.minimum is not None:
@@ -143,6 +146,14 @@ def _check_range(fields: FieldTable, key: str, meaning: Field) -> None:
         _reject_counts(fields, key)
     if meaning.quantity == "share":
         _reject_shares(fields, key)
+
+
+def _leave_out_infinity(fields: FieldTable, key: str, rows: Mask) -> None:
+    found = [int(row) for row in fields.frame.index[rows.to_numpy()]]
+    if found:
+        where = told_rows(fields.row_word, found)
+        fields.notes.append(f"{where}: {fields.columns.get(key, key)} is infinite, which is kept as missing")
+        fields.frame[key] = fields.frame[key].mask(rows)
 
 
 def _reject(fields: FieldTable, key: str, rows: Mask, message: str) -> None:
@@ -163,9 +174,12 @@ def _reject_counts(fields: FieldTable, key: str) -> None:
 def _reject_shares(fields: FieldTable, key: str) -> None:
     values = fields.frame[key]
     given = values.dropna()
-    percent = bool(len(given)) and bool(given.le(100).all()) and bool((given > 1).mean() > 0.5)
-    column = fields.columns.get(key, "COLUMN")
-    advice = f" Most values lie between 1 and 100: --map {column}={key}:percent" if percent else ""
+    large = given[given > 1]
+    advice = ""
+    if len(large) and given.max() <= 100 and key in fields.columns:
+        option = f"--map {fields.columns[key]}={key}:percent"
+        most = len(large) > 0.5 * len(given)
+        advice = f" Most values lie between 1 and 100: {option}" if most else f" If the column is in percent: {option}"
     _reject(fields, key, values > 1, f"{{value}} is out of range: {key} is a share, from 0 to 1.{advice}")
 
 
@@ -177,10 +191,6 @@ def _reject_model_sizes(fields: FieldTable, key: str) -> None:
     message = f"{{value}} parameters are too few for a language model. If these are {unit}: {given}"
     _reject(fields, key, small, message)
     _reject(fields, key, values > _LARGEST_MODEL, "{value} parameters are too many: is the unit applied twice?")
-
-
-def _shown(value: object) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else repr(value)
 
 
 assert set(_MODEL_SIZES) <= set(FIELDS)

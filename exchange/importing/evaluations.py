@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exchange.importing.checks import check_scores
-from exchange.importing.convert import FieldTable
-from exchange.importing.problems import ImportProblem
+from exchange.importing.field_values import FieldTable
+from exchange.importing.fields import FIELDS
+from exchange.importing.problems import ImportProblem, told_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,26 @@ def to_evaluations(fields: FieldTable, run: pd.Series[int]) -> pd.DataFrame:
     return joined.sort_values(["run", "step", "benchmark", "protocol"], kind="stable")[columns]
 
 
+def measured_columns(fields: FieldTable) -> dict[str, str]:
+    """Key -> column of everything that says how good a model was."""
+    return {key: column for key, column in fields.columns.items() if key.partition("@")[0] in _MEASURED}
+
+
+def unused_constants(fields: FieldTable) -> set[str]:
+    """What the user set for scores and none of this file's scores takes."""
+    benchmarks = _benchmarks(fields)
+    used = {key for benchmark in benchmarks for key in _keys(fields, benchmark).values()}
+    used |= {"benchmark"} if None in benchmarks else set()
+    given = [key for key in fields.request.constants if FIELDS[key.partition("@")[0]].level == "evaluation"]
+    return {key for key in given if key not in used}
+
+
+def passed_over(fields: FieldTable, key: str) -> list[str]:
+    """The columns of scores that have a benchmark or a protocol of their own where the user set one for all."""
+    own = [name for name in _benchmarks(fields) if name and (key == "benchmark" or f"{key}@{name}" in fields.frame)]
+    return [column for name, column in measured_columns(fields).items() if name.partition("@")[2] in own]
+
+
 def _benchmarks(fields: FieldTable) -> list[str | None]:
     """The benchmarks that have columns of their own; None stands for the columns of the long form."""
     keys = [str(key) for key in fields.frame]
@@ -62,6 +83,7 @@ def _of_benchmark(fields: FieldTable, run: pd.Series[int], benchmark: str | None
         _texts(fields, keys["protocol"]).fillna(UNSTATED_PROTOCOL) if "protocol" in keys else UNSTATED_PROTOCOL
     )
     _complete_scores(scores)
+    _note_missing(fields, scores, keys)
     scores = scores[scores["score"].notna() & scores["step"].notna()]
     if benchmark is None:
         _require_benchmark(fields, scores)
@@ -94,6 +116,17 @@ def _complete_scores(scores: pd.DataFrame) -> None:
     scores["score"] = scores["score"].fillna(1.0 - scores["test_loss"])
     counted = scores["successes"] / (scores["problems"] * scores["samples_per_problem"].fillna(1.0))
     scores["score"] = scores["score"].fillna(counted)
+
+
+def _note_missing(fields: FieldTable, scores: pd.DataFrame, keys: dict[str, str]) -> None:
+    """Which lines of a table have no score. A log of steps has one only where the model was evaluated."""
+    columns = [keys[name] for name in _MEASURED if name in keys and keys[name] in fields.columns]
+    missing = scores["score"].isna() & scores["step"].notna()
+    if fields.row_word != "line" or not columns or not missing.any() or fields.doubtful & set(columns):
+        return
+    rows = sorted(int(row) for row in scores.index[missing.to_numpy()])
+    names = " or ".join(fields.columns[key] for key in columns)
+    fields.notes.append(f"{told_rows('line', rows)}: no {names}")
 
 
 def _require_benchmark(fields: FieldTable, scores: pd.DataFrame) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from db.errors import SpecError
 from db.records import ImportedFile
@@ -24,7 +24,8 @@ class LogTable:
 
     The frame's index is the number of each row in the file, which `row_word` names: a line, or a step. `automatic`
     holds what the format's own column names mean, in order of preference; `facts` what the file says of its runs as
-    a whole, by field; `notes` what the user should know of how it was read.
+    a whole, by field; `notes` what the user should know of how it was read. `config` is the run's configuration, flat;
+    `from_config` has the keys that a fact comes from.
     """
 
     path: str
@@ -35,6 +36,8 @@ class LogTable:
     row_word: str
     automatic: Mapping[str, Target]
     facts: Mapping[str, Value] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    from_config: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def file(self, request: Request) -> ImportedFile:

@@ -1,7 +1,9 @@
 """What `--map` and `--set` say, and which column of a file becomes which field.
 
     --map COLUMN=FIELD[@BENCHMARK][:UNIT]    a column, its field, its unit; COLUMN=- leaves it out
+    --map config.KEY=FIELD[:UNIT]            the same for a key of a run's configuration
     --set FIELD[@BENCHMARK]=VALUE[:UNIT]     one value for every row
+    --set FIELD.MODEL=VALUE[:UNIT]           one value for the rows of one model: --set num_params.Qwen2.5-7B=6.5e9
 
 `@BENCHMARK` is for files with a column per benchmark: `--map gsm8k_acc=score@gsm8k:percent`.
 """
@@ -18,6 +20,9 @@ from exchange.importing.problems import ImportProblem, InvalidImport, nearest
 from exchange.importing.units import OURS, Unit, unit_named
 
 IGNORED = "-"
+CONFIG = "config."
+# What --set can say of each model of a file.
+OF_MODEL = ("num_params", "total_params", "nominal_params", "family", "variant")
 Value: TypeAlias = str | float
 
 
@@ -40,10 +45,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Request:
-    """The user's mapping. `columns` maps a column to its target, or to None to leave it out."""
+    """The user's mapping. `columns` maps a column to its target, or to None to leave it out.
+
+    `of_models` has, by model, what was set for it alone; `arguments` every argument as it was written.
+    """
 
     columns: Mapping[str, Target | None] = field(default_factory=dict)
     constants: Mapping[str, Value] = field(default_factory=dict)
+    of_models: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -60,27 +69,33 @@ def parse_request(maps: Sequence[str], sets: Sequence[str]) -> Request:
     problems: list[ImportProblem] = []
     columns: dict[str, Target | None] = {}
     constants: dict[str, Value] = {}
+    of_models: dict[str, dict[str, Value]] = {}
     arguments: dict[str, str] = {}
     for argument in maps:
         column, separator, text = argument.rpartition("=")
         try:
             if not separator or not column:
                 raise ValueError("write it as COLUMN=FIELD")
+            if column in columns:
+                raise ValueError(f"column {column!r} is mapped already, to {arguments[column]}; one of them must go")
             columns[column] = None if text == IGNORED else parse_target(text)
             arguments[column] = text
         except ValueError as error:
             problems.append(ImportProblem(f"--map {argument}", _sentence(error)))
     for argument in sets:
         try:
-            key, value = _constant(argument)
-            constants[key] = value
-            arguments[f"--set {key}"] = argument.partition("=")[2]
+            key, model, value = _constant(argument)
+            option = _set_option(key, model)
+            if option in arguments:
+                raise ValueError(f"it is set already, to {arguments[option]}; one of them must go")
+            (constants if model is None else of_models.setdefault(model, {}))[key] = value
+            arguments[option] = argument.partition("=")[2]
         except ValueError as error:
             problems.append(ImportProblem(f"--set {argument}", _sentence(error)))
     problems += _collisions(columns, constants)
     if problems:
         raise InvalidImport(problems)
-    return Request(columns, constants, arguments)
+    return Request(columns, constants, of_models, arguments)
 
 
 def parse_target(text: str) -> Target:
@@ -140,17 +155,36 @@ def require_columns(request: Request, columns: Iterable[str], source: str) -> No
         raise InvalidImport(problems)
 
 
-def _constant(argument: str) -> tuple[str, Value]:
+def option_of(request: Request, key: str, model: object) -> str | None:
+    """The `--set` option that a key's value comes from, in a row of that model; None if from none."""
+    if key in request.of_models.get(str(model), {}):
+        return _set_option(key, str(model))
+    return _set_option(key, None) if key in request.constants else None
+
+
+def _set_option(key: str, model: str | None) -> str:
+    return f"--set {key}" if model is None else f"--set {key}.{model}"
+
+
+def _constant(argument: str) -> tuple[str, str | None, Value]:
+    """Key, model that it is for (None: every row) and value of a `--set` argument."""
     address, separator, text = argument.partition("=")
     if not separator or not address:
         raise ValueError("write it as FIELD=VALUE")
-    target = parse_target(address)
+    name, dot, model = address.partition(".")
+    if not dot or not model or name not in OF_MODEL:
+        target = parse_target(address)
+        return target.key, None, _value(target, text)
+    return name, model, _value(parse_target(name), text)
+
+
+def _value(target: Target, text: str) -> Value:
     if target.field.name in ("step", "score", "test_loss", "successes"):
         raise ValueError(f"{target.field.name} differs from row to row and cannot be set for all of them")
     if target.field.kind == "text":
         if not text:
             raise ValueError("the value is empty")
-        return target.key, text
+        return text
     number, _, unit_name = text.partition(":")
     unit = unit_named(unit_name, target.field.quantity) if unit_name else target.unit
     try:
@@ -159,7 +193,7 @@ def _constant(argument: str) -> tuple[str, Value]:
         value = math.nan
     if not math.isfinite(value):
         raise ValueError(f"{number!r} is not a number")
-    return target.key, value * unit.scale + unit.offset
+    return value * unit.scale + unit.offset
 
 
 def _sentence(error: ValueError) -> str:

@@ -10,6 +10,7 @@ from db.errors import SpecError
 
 LISTED_PROBLEMS = 20
 _LISTED_ROWS = 5
+_NOTED_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class InvalidImport(SpecError):
     """Files or arguments that cannot be imported as they are; every problem is in `problems`, the first are listed."""
 
     def __init__(self, problems: Sequence[ImportProblem]) -> None:
-        self.problems = tuple(problems)
+        # What is wrong with an option is found again in each file.
+        self.problems = tuple(dict.fromkeys(problems))
         count = len(self.problems)
         lines = [
             "Nothing was imported; there is a problem:" if count == 1 else f"Nothing was imported; {count} problems:"
@@ -52,6 +54,14 @@ class InvalidImport(SpecError):
         if count > LISTED_PROBLEMS:
             lines.append(f"  ... and {count - LISTED_PROBLEMS} more")
         super().__init__("\n".join(lines))
+
+
+def told_rows(row_word: str, rows: Sequence[int]) -> str:
+    """`line 301`, or `lines 52, 301, 340 and 40 more`."""
+    if len(rows) == 1:
+        return f"{row_word} {rows[0]}"
+    more = f" and {len(rows) - _NOTED_ROWS:,} more" if len(rows) > _NOTED_ROWS else ""
+    return f"{row_word}s {', '.join(map(str, rows[:_NOTED_ROWS]))}{more}"
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

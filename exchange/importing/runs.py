@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from db.records import EvaluationRecord, ImportedRun, ModelRecord, StepRecord
-from exchange.importing.convert import FieldTable
 from exchange.importing.evaluations import NUMBERS
+from exchange.importing.field_values import FieldTable
 from exchange.importing.fields import FIELDS, IDENTIFYING, STEP_COLUMNS
+from exchange.importing.mapping import OF_MODEL
 from exchange.importing.problems import ImportProblem
+from exchange.importing.suggestions import unused
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _RUN_FIELDS = tuple(name for name, field in FIELDS.items() if field.level == "run")
-_OF_MODEL = ("num_params", "total_params", "nominal_params", "family", "variant")
 _OF_TRIAL = (
     "data", "algorithm", "seed", "group_size", "prompts_per_step", "updates_per_step", "learning_rate",
     "kl_coefficient", "tau",
@@ -62,7 +63,7 @@ class Runs:
             facts = {str(name): _plain(str(name), value) for name, value in values.items()}
             yield ImportedRun(
                 name=facts["run"],
-                model=ModelRecord(name=facts["model"], **{name: facts.get(name) for name in _OF_MODEL}),
+                model=ModelRecord(name=facts["model"], **{name: facts.get(name) for name in OF_MODEL}),
                 **{name: facts.get(name) for name in _OF_TRIAL},
                 steps=tuple(StepRecord(**row) for row in step_rows.of(number)),
                 evaluations=tuple(EvaluationRecord(**row) for row in evaluation_rows.of(number)),
@@ -95,12 +96,27 @@ def _facts(fields: FieldTable, run: pd.Series[int]) -> pd.DataFrame:
     rows = facts.to_dict("records")
     models = [_model_name(row) for row in rows]
     if any(model is None for model in models):
-        message = "nothing says which model was trained. Map a column to model or num_params, or add --set model=NAME."
-        fields.problems.append(ImportProblem(fields.source, message))
+        report_no_model(fields)
     facts["model"] = models
     if "run" not in facts:
+        # A size that an option adds later makes no other run of the same rows.
+        if "model" in names and "num_params" not in fields.columns:
+            rows = [{name: value for name, value in row.items() if name != "num_params"} for row in rows]
         facts["run"] = [_run_name(row, model) for row, model in zip(rows, models, strict=True)]
     return facts
+
+
+def names_runs(fields: FieldTable) -> bool:
+    """Whether anything at all says which run a row is of, or which model was trained."""
+    return any(name in fields.frame for name in ("run", "model", "num_params"))
+
+
+def report_no_model(fields: FieldTable) -> None:
+    """Ask for the model, and name the columns that may say it."""
+    asked = "Map a column to model or num_params, or add --set model=NAME."
+    columns = unused(fields.resolution.ignored) if fields.row_word == "line" else ""
+    message = f"nothing says which model was trained. {asked}{columns}"
+    fields.problems.append(ImportProblem(fields.source, message))
 
 
 def _model_name(row: dict[Any, Any]) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from exchange.importing.log_table import LogTable, content_of
 from exchange.importing.mapping import Target
 from exchange.importing.metric_log import live_values, to_frame
 from exchange.importing.metric_names import meaning_of
-from exchange.importing.run_config import facts_of
+from exchange.importing.run_config import read_config
 
 _PATTERN = "*tfevents*"
 _ARGUMENTS = "args/text_summary"
+_LENGTH = struct.Struct("<Q")
+_RECORD_FRAME = 8 + 4 + 4
 
 
 def read_tensorboard_folders(folders: Sequence[Path]) -> list[LogTable]:
@@ -43,13 +46,13 @@ def _read_run(folder: Path, name: str) -> list[LogTable]:
     # The names begin with the time at which the file was begun.
     files = sorted(folder.glob(_PATTERN))
     values: list[tuple[int, str, float]] = []
-    facts: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for file in files:
         for step, tag, value in _values(file):
             if isinstance(value, float):
                 values.append((step, tag, value))
             elif tag == _ARGUMENTS:
-                facts |= facts_of(json.loads(value))
+                arguments |= json.loads(value)
     rows, resumed = live_values(values)
     if not rows:
         return []
@@ -57,10 +60,30 @@ def _read_run(folder: Path, name: str) -> list[LogTable]:
     frame, totals = to_frame(rows, step_name="step")
     targets, said = meaning_of(map(str, frame))
     automatic = {"step": Target(FIELDS["step"]), **targets}
-    known = {"run": name, **facts, **said}
-    return [
-        LogTable(str(folder), "tensorboard", sha256, num_bytes, frame, "step", automatic, known, (*resumed, *totals))
+    config = read_config(arguments)
+    cut_off = [
+        f"{file.name} is cut off in the middle of a record: incomplete, or still written to."
+        for file in files
+        if _is_cut_off(file)
     ]
+    facts = {"run": name, **config.facts, **said}
+    return [
+        LogTable(
+            str(folder), "tensorboard", sha256, num_bytes, frame, "step", automatic, facts,
+            config.entries, config.keys, (*resumed, *totals, *cut_off),
+        )
+    ]  # fmt: skip
+
+
+def _is_cut_off(file: Path) -> bool:
+    """Whether the file ends within a record: its length in 8 bytes, a checksum in 4, the content, a checksum in 4."""
+    at, size = 0, file.stat().st_size
+    with file.open("rb") as stream:
+        while at < size:
+            stream.seek(at)
+            length = stream.read(_LENGTH.size)
+            at += _RECORD_FRAME + (_LENGTH.unpack(length)[0] if len(length) == _LENGTH.size else 0)
+    return at != size
 
 
 def _values(file: Path) -> Iterator[tuple[int, str, float | str]]:
@@ -77,7 +100,7 @@ def _values(file: Path) -> Iterator[tuple[int, str, float | str]]:
             plugin = plugins.setdefault(summary.tag, summary.metadata.plugin_data.plugin_name)
             if plugin == "scalars":
                 value = float(tensor_util.make_ndarray(summary.tensor).item())
-                if math.isfinite(value):
+                if not math.isnan(value):
                     yield event.step, summary.tag, value
             elif plugin == "text":
                 yield event.step, summary.tag, tensor_util.make_ndarray(summary.tensor).ravel()[0].decode()

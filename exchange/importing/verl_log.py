@@ -23,7 +23,8 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _STEP = re.compile(r"(?:^|[\s)])step:(\d+) - ")
 # NumPy 2 prints its numbers as np.float64(0.5); a progress bar may follow the last metric.
 _METRIC = re.compile(
-    r"(?P<name>\S.*?):(?:np\.\w+\()?(?P<value>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\)?(?=\s|$)", re.IGNORECASE
+    r"(?P<name>\S.*?):(?:np\.\w+\()?(?P<value>[-+]?(?:inf(?:inity)?|(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?))\)?(?=\s|$)",
+    re.IGNORECASE,
 )
 
 
@@ -35,7 +36,8 @@ def read_verl_files(paths: Sequence[Path], request: Request) -> list[LogTable]:
 
 def _read_run(files: Sequence[Path]) -> LogTable:
     sha256, num_bytes = content_of(files)
-    rows, resumed = live_rows(row for file in files for row in _rows(file))
+    cut_off: list[str] = []
+    rows, resumed = live_rows(row for file in files for row in _rows(file, cut_off))
     names = ", ".join(map(str, files))
     if not rows:
         raise SpecError(
@@ -45,17 +47,28 @@ def _read_run(files: Sequence[Path]) -> LogTable:
     targets, facts = meaning_of(map(str, frame))
     automatic = {"step": Target(FIELDS["step"]), **targets}
     facts = {"run": files[0].stem, **facts}
-    return LogTable(names, "verl", sha256, num_bytes, frame, "step", automatic, facts, (*resumed, *totals))
+    return LogTable(
+        names, "verl", sha256, num_bytes, frame, "step", automatic, facts, notes=(*resumed, *totals, *cut_off)
+    )
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, float]]]:
-    """Step and metrics of each line that has them. SpecError for a broken JSON line, unless a crash cut it off."""
+def _rows(file: Path, cut_off: list[str]) -> Iterator[tuple[int, dict[str, float]]]:
+    """Step and metrics of each line that has them. SpecError for a broken JSON line, unless a crash cut it off.
+
+    A last line that was cut off is told in `cut_off`. Of a console line without an end the last number may be half
+    of one, so that metric is left out.
+    """
     with file.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             if line.startswith("{"):
-                yield from _json_row(line, f"{file}, line {number}")
+                found = list(_json_row(line, f"{file}, line {number}"))
+                lost = "" if found or line.endswith("\n") else "it is left out"
             else:
-                yield from _console_row(line)
+                found = list(_console_row(line))
+                lost = "its last metric is left out" if found and not line.endswith("\n") else ""
+            if lost:
+                cut_off.append(f"Line {number} is cut off, {lost}: the log is incomplete, or still written to.")
+            yield from found
 
 
 def _json_row(line: str, place: str) -> Iterator[tuple[int, dict[str, float]]]:
@@ -75,9 +88,10 @@ def _json_row(line: str, place: str) -> Iterator[tuple[int, dict[str, float]]]:
 def _console_row(line: str) -> Iterator[tuple[int, dict[str, float]]]:
     plain = _COLOUR.sub("", line)
     if found := _STEP.search(plain):
-        metrics = (_METRIC.match(part) for part in plain[found.end() :].split(" - "))
+        parts = plain[found.end() :].split(" - ")
+        metrics = (_METRIC.match(part) for part in (parts if line.endswith("\n") else parts[:-1]))
         yield int(found[1]), {metric["name"]: float(metric["value"]) for metric in metrics if metric}
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)

@@ -18,7 +18,7 @@ from exchange.importing.log_table import LogTable, content_of
 from exchange.importing.mapping import Request, Target
 from exchange.importing.metric_log import live_values, to_frame
 from exchange.importing.metric_names import meaning_of
-from exchange.importing.run_config import facts_of
+from exchange.importing.run_config import read_config
 from exchange.importing.wandb_records import read_records
 
 # Transformers logs its own step beside W&B's; verl and most others log with W&B's.
@@ -85,9 +85,10 @@ def _table(run: _Run, request: Request) -> LogTable:
     targets, facts = meaning_of(map(str, frame))
     name = f"{run.name} ({run.run_id})" if run.name else run.run_id
     unfinished = () if run.has_ended else ("The run was cut off, or still runs: its file has no end.",)
+    config = read_config(run.config)
     return LogTable(
         names, "wandb", sha256, num_bytes, frame, "step", {step_metric: Target(FIELDS["step"]), **targets},
-        {"run": name, **facts_of(run.config), **facts}, (*resumed, *totals, *unfinished),
+        {"run": name, **config.facts, **facts}, config.entries, config.keys, (*resumed, *totals, *unfinished),
     )  # fmt: skip
 
 
@@ -120,5 +121,5 @@ def _value(item: Any) -> Any:
 
 def _numbers(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name, value in row.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):
             yield name, float(value)

@@ -1,6 +1,9 @@
 """Imported runs, scores per problem, progress kept with each trial, and the analysts' views.
 
-Revision 0002, after 0001. What another program recorded may lack anything, so columns that only a run here fills
+Revision 0002, after 0001. Attempts say for which revision their code was written. Code of 0001 does not, so its claims
+fail from here on: it would not keep what is derived. None of its attempts may be running when this revision begins.
+
+What another program recorded may lack anything, so columns that only a run here fills
 admit NULL; checks hold the runs made here to what was asked of all before. There is no way down: rows that came in
 since would not fit the old tables. The backup made before an upgrade is the way back.
 """
@@ -129,6 +132,8 @@ NEW_CHECKS = {
 
 NEW_FOREIGN_KEYS = {"attempt": ("import_file_id", "import_file"), "evaluation": ("data_set_id", "data_set")}
 
+RUNS_ON_THESE_TABLES = "state <> 'running' OR schema_revision = '0002'"
+
 LIVE_THROUGH_STEP = """
 UPDATE attempt SET live_through_step = (
     SELECT MIN(later.resumed_from_step) FROM attempt later
@@ -188,6 +193,7 @@ def upgrade() -> None:
     for table in NEW_COLUMNS.keys() - NOW_NULLABLE.keys():
         for name, kind in NEW_COLUMNS[table].items():
             op.add_column(table, sa.Column(name, kind, nullable=True))
+    _tell_code_apart()
     for view in VIEWS:
         op.execute(files("migrations").joinpath("views", revision, f"{view}.sql").read_text())
     for statement in (LIVE_THROUGH_STEP, *PROGRESS):
@@ -196,6 +202,15 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     raise NotImplementedError("Restore the backup that was made before the upgrade.")
+
+
+def _tell_code_apart() -> None:
+    """Every attempt so far was made by code of the revision before."""
+    op.add_column("attempt", sa.Column("schema_revision", sa.String(16), nullable=True))
+    op.execute("UPDATE attempt SET schema_revision = '0001'")
+    with op.batch_alter_table("attempt") as batch:
+        batch.alter_column("schema_revision", existing_type=sa.String(16), nullable=False)
+        batch.create_check_constraint(op.f("ck_attempt_runs_on_these_tables"), RUNS_ON_THESE_TABLES)
 
 
 def _create_tables() -> None:

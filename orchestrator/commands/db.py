@@ -27,7 +27,7 @@ def current(database: DatabaseOption = None, as_json: JsonOption = False) -> Non
     from db.database import explained
     from db.upkeep.revisions import HEAD_REVISION, is_older, read_revision
 
-    engine = _connect(database)
+    engine = _look_at(database)
     with explained(engine.url), engine.connect() as connection:
         revision = read_revision(connection)
     answer = {"database": shown(engine.url), "revision": revision, "code_revision": HEAD_REVISION}
@@ -44,16 +44,23 @@ def current(database: DatabaseOption = None, as_json: JsonOption = False) -> Non
 def upgrade(
     database: DatabaseOption = None,
     backup: Annotated[bool, typer.Option("--backup/--no-backup", help="Make a backup first.")] = True,
-    force: Annotated[bool, typer.Option("--force", help="Upgrade even if trials are running; they will fail.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Upgrade even if trials are running: they stop, to be submitted again.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring the database's tables up to date with this rlsweep, all or nothing, after a backup."""
+    """Bring the database's tables up to date with this rlsweep, all or nothing, after a backup.
+
+    Views that are missing or altered are made again; they hold no data.
+    """
     from db.connection.urls import shown
     from db.upkeep.migrate import upgrade as run_upgrade
 
     engine = _connect(database)
     done = run_upgrade(engine, backup=backup, force=force)
-    if done.before == done.after:
+    if done.views:
+        lines = [f"{shown(engine.url)} is at revision {done.after}. Views made again: {', '.join(done.views)}."]
+    elif done.before == done.after:
         lines = [f"{shown(engine.url)} is at revision {done.after}; there is nothing to do."]
     else:
         lines = [f"{shown(engine.url)}: {done.before or 'empty'} -> {done.after}."]
@@ -64,6 +71,9 @@ def upgrade(
 
 @app.command()
 def backup(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to, as --output.", show_default=False)
+    ] = None,
     database: DatabaseOption = None,
     output: Annotated[
         Path | None,
@@ -78,10 +88,13 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Copy the whole database as it is now; trials may go on meanwhile."""
+    from db.errors import SpecError
     from db.upkeep.backup import back_up
 
-    engine = _connect(database)
-    target = back_up(engine, output)
+    if file is not None and output is not None:
+        raise SpecError("Name the backup's file once: as FILE or with --output.")
+    engine = _look_at(database)
+    target = back_up(engine, file or output)
     how = f"--db {target}" if engine.dialect.name == "sqlite" else f"pg_restore --dbname=NAME {target}"
     size = target.stat().st_size
     lines = [f"Backup: {target} ({size:,} bytes)", f"To use it: {how}"]
@@ -93,12 +106,20 @@ def check(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Check the database: revision, tables, rows, leases, and the progress kept with trials."""
     from db.upkeep.health import Verdict, examine
 
-    findings = examine(_connect(database))
+    findings = examine(_look_at(database))
     lines = [f"{finding.verdict:<5}  {finding.check}: {finding.message}" for finding in findings]
     _print([asdict(finding) for finding in findings], lines, as_json=as_json)
     wrong = [finding.check for finding in findings if finding.verdict is Verdict.WRONG]
     if wrong:
         raise typer.Exit(EXIT_NEEDS_UPGRADE if "revision" in wrong else 1)
+
+
+def _look_at(database: str | None) -> Engine:
+    """For what writes nothing: the database may lie on a read-only share."""
+    from db.database import resolve_url
+    from db.querying.readonly import open_to_inspect
+
+    return open_to_inspect(resolve_url(database))
 
 
 def _connect(database: str | None) -> Engine:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.commands.options import DatabaseOption, JsonOption
+from orchestrator.commands.sql import ParamOption, parameters
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -34,11 +35,17 @@ def command(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to.  [default: VIEW.parquet, .csv or .jsonl here]"),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to; - is standard output.  [default: VIEW.parquet, .csv or .jsonl here]",
+        ),
     ] = None,
     query: Annotated[
         str | None, typer.Option("--query", metavar="SELECT", help="Export the rows of a query instead.")
     ] = None,
+    params: ParamOption = None,
     sweep: Annotated[
         str | None, typer.Option("--sweep", metavar="NAME", help="Only rows of the trials of this sweep.")
     ] = None,
@@ -50,20 +57,28 @@ def command(
     from db.database import resolve_url
     from db.errors import SpecError
     from db.querying.readonly import open_read_only
-    from exchange.export import Format
+    from exchange.export import STANDARD_OUTPUT, Format
 
     if (name is None) == (query is None):
         raise SpecError("Name one view or table, or give --query; `rlsweep sql` lists what there is.")
     if query is not None and sweep is not None:
         raise SpecError("--sweep chooses rows of a view or table; write the sweep into the query's WHERE.")
+    if params and query is None:
+        raise SpecError("--param is a value of a --query; there is none.")
     chosen = Format(file_format)
     path = output or Path(f"{name or 'query'}{chosen.suffix}")
+    if as_json and path == STANDARD_OUTPUT:
+        raise SpecError("--json says where the file is, and -o - prints its rows instead; give one of them.")
+    values = parameters(params)
     engine = open_read_only(resolve_url(database))
-    done = _export(engine, name=name, query=query, sweep=sweep, path=path, file_format=chosen, force=force)
+    done = _export(
+        engine, name=name, query=query, values=values, sweep=sweep, path=path, file_format=chosen, force=force
+    )
     if as_json:
         typer.echo(json.dumps({"path": str(done.path), "rows": done.num_rows, "bytes": done.num_bytes}))
-        return
-    typer.echo(f"Wrote {done.num_rows:,} rows ({done.num_bytes:,} bytes) to {done.path}")
+    elif done.num_bytes is not None:
+        rows = f"{done.num_rows:,} row{'s' * (done.num_rows != 1)}"
+        typer.echo(f"Wrote {rows} ({done.num_bytes:,} bytes) to {done.path}")
 
 
 def _export(
@@ -71,6 +86,7 @@ def _export(
     *,
     name: str | None,
     query: str | None,
+    values: dict[str, Any],
     sweep: str | None,
     path: Path,
     file_format: Format,
@@ -81,7 +97,7 @@ def _export(
     from exchange.export import export_query, export_relation
 
     if query is not None:
-        return export_query(engine, query, path, format=file_format, force=force)
+        return export_query(engine, query, path, format=file_format, parameters=values, force=force)
     assert name is not None, "there is a name or a query"
     found = relation(name)
     sweep_id = None if sweep is None else Reader(engine).sweep(sweep).id

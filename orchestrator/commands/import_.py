@@ -33,12 +33,14 @@ MapOption = Annotated[
         "--map",
         metavar="COLUMN=FIELD",
         help="What a column is: FIELD, FIELD@BENCHMARK, with a unit FIELD:UNIT (billions, percent, hours, 1e18, ...); "
-        "- leaves it out. An unknown FIELD lists them all. May be given several times.",
+        "- leaves it out. COLUMN may be config.KEY of a run's configuration. docs/import.md lists the fields.",
     ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="One value for every row; may be given several times."),
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="One value for every row; FIELD.MODEL=VALUE: for every row of a model."
+    ),
 ]
 SweepOption = Annotated[
     str | None,
@@ -152,13 +154,12 @@ def import_tensorboard(
 
 
 def _import(read: Reading, paths: Sequence[Path], options: _Options) -> None:
-    from rich.console import Console
-
+    from db.errors import SpecError
     from db.store.imports import ImportStore
     from exchange.importing.imported_log import read_logs
     from exchange.importing.mapping import parse_request
     from exchange.importing.summary import RunSummary, summarised
-    from orchestrator.screens.import_page import ImportedFileView, import_as_json, print_import
+    from orchestrator.screens.import_page import ImportedFileView, import_as_json, import_console, print_import
 
     sweep = _sweep_name(options.sweep, paths)
     request = parse_request(options.maps, options.sets)
@@ -167,11 +168,22 @@ def _import(read: Reading, paths: Sequence[Path], options: _Options) -> None:
     files = [(log.file, summarised(log.runs, known)) for log, known in zip(logs, summaries, strict=True)]
     with _database(options.database, dry_run=options.dry_run) as engine:
         outcomes = ImportStore(engine).save_all(files, sweep=sweep, replace=options.replace, dry_run=options.dry_run)
+        advice = None if options.dry_run or options.as_json else _advice(engine, sweep, options.database)
     views = [ImportedFileView(*each) for each in zip(logs, outcomes, summaries, strict=True)]
     if options.as_json:
         typer.echo(json.dumps(import_as_json(views, sweep=sweep, dry_run=options.dry_run), indent=1))
     else:
-        print_import(Console(), views, sweep=sweep, dry_run=options.dry_run)
+        print_import(import_console(), views, sweep=sweep, dry_run=options.dry_run, advice=advice)
+    if any(outcome.named("conflicting") for outcome in outcomes):
+        # What the import itself ends with; only a dry run comes as far as here.
+        raise typer.Exit(SpecError.exit_code)
+
+
+def _advice(engine: Engine, sweep: str, database: str | None) -> str:
+    from db.store.import_curves import scored_by
+    from orchestrator.screens.import_advice import next_step
+
+    return next_step(scored_by(engine, sweep), sweep=sweep, database=database)
 
 
 def _sweep_name(given: str | None, paths: Sequence[Path]) -> str:

@@ -7,18 +7,26 @@ import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.commands.options import DatabaseOption, JsonOption
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from exchange.typed_rows import TypedRows
 
 NAME = "sql"
 TIMEOUT_SECONDS = 60.0
 TABLE_ROWS = 100
+
+
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="Value of :NAME in the query; may be given several times."),
+]
 
 
 class Output(StrEnum):
@@ -31,9 +39,16 @@ class Output(StrEnum):
 
 def command(
     query: Annotated[
-        str | None, typer.Argument(metavar="[SELECT]", help="The query; - reads it from standard input.")
+        str | None,
+        typer.Argument(
+            metavar="[SELECT]",
+            help="The query; - reads it from standard input. One that begins with a comment goes after -- or into -f.",
+        ),
     ] = None,
-    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the query from a file.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", metavar="FILE", help="Read the query from a file.")
+    ] = None,
+    params: ParamOption = None,
     describe: Annotated[
         str | None, typer.Option("--describe", metavar="NAME", help="List the columns of a view or table.")
     ] = None,
@@ -60,9 +75,39 @@ def command(
         _print_catalog(describe, as_json=as_json or output == Output.JSON)
         return
     chosen = _output(output, limit, as_json=as_json)
+    values = parameters(params)
     engine = open_read_only(resolve_url(database), time_limit_seconds=timeout or None)
-    with read_rows(engine, text) as rows:
+    _warn_of_superuser(engine)
+    with read_rows(engine, text, values) as rows:
         _print(rows, chosen, limit or TABLE_ROWS)
+
+
+def parameters(given: list[str] | None) -> dict[str, Any]:
+    """The values of `--param NAME=VALUE`: as JSON where they are, such as 1, null or [1, 2], else text."""
+    from db.errors import SpecError
+
+    values: dict[str, Any] = {}
+    for each in given or []:
+        name, is_given, value = each.partition("=")
+        if not name.isidentifier() or not is_given:
+            raise SpecError(f"--param is {each!r}; write NAME=VALUE, such as --param seed=1.")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
+
+
+def _warn_of_superuser(engine: Engine) -> None:
+    from db.querying.readonly import superuser
+
+    role = superuser(engine)
+    if role is not None:
+        print(
+            f"rlsweep: {role} is a superuser of PostgreSQL: a query cannot write tables, but can call functions that "
+            "write elsewhere. Connect as a role that may only SELECT; docs/analysts.md says how to make one.",
+            file=sys.stderr,
+        )
 
 
 def _query(query: str | None, file: Path | None) -> str | None:

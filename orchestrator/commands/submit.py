@@ -186,5 +186,5 @@ def _exit_by_outcome(trials: list[TrialRow], *, interrupted: bool) -> None:
     """Success is nothing less than every trial at its last budget."""
     if interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
-    if any(trial.state != "succeeded" or trial.share < 1 for trial in trials):
+    if any(trial.state != "succeeded" or trial.share != 1 for trial in trials):
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -68,7 +68,7 @@ def summary_line(trials: Sequence[TrialRow]) -> str:
 
 def seconds_left(trial: TrialRow) -> float | None:
     """Training time to the last budget at the trial's own pace; None before its first steps."""
-    if trial.train_seconds is None or trial.share == 0:
+    if trial.train_seconds is None or not trial.share:
         return None
     return trial.train_seconds * (1 - trial.share) / trial.share
 
@@ -100,7 +100,10 @@ def _loss(trial: TrialRow) -> str:
     return f"{trial.first_loss:.3f} → {trial.last_loss:.3f}"
 
 
-def _bar(share: float, width: int) -> Text:
+def _bar(share: float | None, width: int) -> Text:
+    """How much of the budget is used; a dash for an imported run, which has none."""
+    if share is None:
+        return Text("-", style="dim")
     filled = round(share * width)
     bar = Text.assemble(("█" * filled, "green"), ("░" * (width - filled), "dim"), " " if width else "")
     return bar.append(f"{share:4.0%}")

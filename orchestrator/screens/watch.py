@@ -67,7 +67,7 @@ def _watch_by_lines(reader: Reader, sweep_id: int, console: Console, finished: t
             said_draining = True
             console.print(_DRAINING, highlight=False)
         for trial in _waiting(lambda: reader.trials(sweep_id), console):
-            news = (trial.state, trial.attempt, trial.phase, int(trial.share * _QUARTERS))
+            news = (trial.state, trial.attempt, trial.phase, int((trial.share or 0) * _QUARTERS))
             if trial.trial_id in shown and shown[trial.trial_id] != news:
                 console.print(_line(trial), highlight=False, soft_wrap=True)
             shown[trial.trial_id] = news
@@ -93,11 +93,11 @@ def sweep_seconds_left(trials: list[TrialRow], at_a_time: int) -> float | None:
     """Time to the end of the sweep at the pace seen so far; None until trials of every model have a pace."""
     pace: dict[str, float] = {}
     for trial in trials:
-        if trial.train_seconds is not None and trial.share > 0:
+        if trial.train_seconds is not None and trial.share:
             pace[trial.model] = trial.train_seconds / trial.share
     unfinished = [trial for trial in trials if trial.state not in FINAL_TRIAL_STATES]
     if any(trial.model not in pace for trial in unfinished):
         return None
-    each = [pace[trial.model] * (1 - trial.share) for trial in unfinished]
+    each = [pace[trial.model] * (1 - (trial.share or 0)) for trial in unfinished]
     longest = max((seconds_left(trial) or 0.0 for trial in unfinished), default=0.0)
     return max(longest, sum(each) / at_a_time)

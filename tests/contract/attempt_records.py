@@ -41,7 +41,7 @@ STORY: tuple[AttemptRecord, ...] = (
     step(2),
     evaluation(2, 0.5),
     CheckpointRecord(2, "/c2", 10, "e" * 64, is_milestone=True),
-    DeletedCheckpoint("/c1"),
+    DeletedCheckpoint("/c1", 2),
     AttemptEnd(AttemptState.SUCCEEDED, message="done"),
 )  # fmt: skip
 

@@ -25,6 +25,7 @@ from db.tables import (
     SweepTrial,
     Trial,
 )
+from db.upkeep.revisions import HEAD_REVISION
 from tests.contract.small_study import FIT, fill
 from tests.records import HERE
 
@@ -70,6 +71,10 @@ CASES: dict[tuple[type[Base], str], Case] = {
     (Attempt, "steps_known"): Case(
         _each("resumed_from_step", -1) + _each("live_through_step", -2),
         _each("resumed_from_step", None, 0) + _each("live_through_step", None, -1, 0),
+    ),
+    (Attempt, "runs_on_these_tables"): Case(
+        ({"state": "running", "schema_revision": "0001"}, {"state": "running", "schema_revision": "9999"}),
+        ({"state": "running", "schema_revision": HEAD_REVISION}, {"state": "lost", "schema_revision": "0001"}),
     ),
     (Step, "step_from_one"): Case(_each("step", 0, -1), _each("step", 1)),
     (Step, "cumulative_not_negative"): Case(

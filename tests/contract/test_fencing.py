@@ -28,7 +28,7 @@ _LATE: dict[str, AttemptRecord] = ONE_OF_EACH | {
     "StepRecord": step(3),
     "EvaluationRecord": evaluation(3, 0.9),
     "CheckpointRecord": CheckpointRecord(3, "/c3", 10, "e" * 64, is_milestone=False),
-    "DeletedCheckpoint": DeletedCheckpoint("/c2"),
+    "DeletedCheckpoint": DeletedCheckpoint("/c2", 3),
     "DataSetRecord": DataSetRecord("other", None, "e" * 64, num_problems=None),
     "ModelRecord": ModelRecord("other", 10, weights_sha256="f" * 64),
     "LogPlace": LogPlace("/logs/late.log"),

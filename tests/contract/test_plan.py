@@ -96,7 +96,7 @@ def test_10000_trials_are_registered_in_seconds(database: Engine) -> None:
 
 
 def test_more_trials_than_a_statement_has_places_for_are_queued(database: Engine, attempt: AttemptStore) -> None:
-    PlanStore(database).queue(range(70_000))
+    PlanStore(database).queue(range(70_000), sweep_id=attempt.sweep_id)
     assert Reader(database).trial(attempt.trial_id)["state"] == TrialState.RUNNING
 
 
@@ -106,12 +106,37 @@ def test_queueing_leaves_running_trials_alone_and_takes_finished_ones_up_again(d
     running, finished, _ = sweep.trial_ids
     claim(database, trial_id=running, sweep_id=sweep.sweep_id, process=HERE)
     claim(database, trial_id=finished, sweep_id=sweep.sweep_id, process=HERE).end(AttemptState.FAILED)
-    plan.queue(sweep.trial_ids)
+    plan.queue(sweep.trial_ids, sweep_id=sweep.sweep_id)
     assert [Reader(database).trial(each)["state"] for each in sweep.trial_ids] == ["running", "queued", "queued"]
     assert Reader(database).trial(finished)["finished_at"] is None
     claim(database, trial_id=finished, sweep_id=sweep.sweep_id, process=HERE).end(AttemptState.SUCCEEDED)
     plan.unqueue(sweep.trial_ids)
     assert [Reader(database).trial(each)["state"] for each in sweep.trial_ids] == ["running", "succeeded", "planned"]
+
+
+def test_a_trial_that_another_driver_has_finished_meanwhile_is_not_taken_up_again(
+    database: Engine, attempt: AttemptStore
+) -> None:
+    plan = PlanStore(database)
+    attempt.record_step(step(10))
+    attempt.end(AttemptState.SUCCEEDED)
+    before = contents(database)
+    plan.queue([attempt.trial_id], sweep_id=attempt.sweep_id)
+    plan.unqueue([attempt.trial_id])
+    assert contents(database) == before
+
+
+def test_a_finished_trial_is_taken_up_again_for_a_sweep_that_wants_more_of_it(
+    database: Engine, attempt: AttemptStore
+) -> None:
+    plan = PlanStore(database)
+    attempt.record_step(step(10))
+    attempt.end(AttemptState.SUCCEEDED)
+    other = plan.register(OTHER, [planned(1, budget_last=20.0)])
+    plan.queue([attempt.trial_id], sweep_id=attempt.sweep_id)
+    assert Reader(database).trial(attempt.trial_id)["state"] == TrialState.SUCCEEDED
+    plan.queue([attempt.trial_id], sweep_id=other.sweep_id)
+    assert Reader(database).trial(attempt.trial_id)["state"] == TrialState.QUEUED
 
 
 def test_a_drain_reaches_the_trial_with_its_next_write(database: Engine, attempt: AttemptStore) -> None:

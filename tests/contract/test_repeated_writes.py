@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from db.records import AttemptRecord, LogPlace, Phase, Provenance
+from db.reader import Reader
+from db.records import (
+    AttemptRecord,
+    CheckpointRecord,
+    DeletedCheckpoint,
+    LogPlace,
+    Phase,
+    Provenance,
+    ResumePoint,
+)
 from db.states import AttemptState, Directive
 from db.store import AttemptStore
 from tests.contract.attempt_records import ONE_OF_EACH, STORY
-from tests.contract.steering import contents
+from tests.contract.steering import again, contents
 from tests.records import step
 
 # Of these the last one counts: an earlier one, written again, would be news.
@@ -59,6 +69,25 @@ def test_a_row_is_what_was_written_first(database: Engine, attempt: AttemptStore
     before = contents(database)
     attempt.record(step(1, cumulative_samples=65))
     assert contents(database) == before
+
+
+def test_a_checkpoint_where_a_deleted_one_was_outlives_the_repetition_of_the_deletion(
+    database: Engine, attempt: AttemptStore
+) -> None:
+    old = CheckpointRecord(1, "/newest", 10, "e" * 64, is_milestone=False)
+    attempt.record(ResumePoint(0), step(1), old)
+    story = (step(2), DeletedCheckpoint(old.uri, 2), replace(old, step=2))
+    attempt.record(*story)
+    before = contents(database)
+    attempt.record(*story)
+    assert contents(database) == before
+    later = again(database, attempt)
+    story = (ResumePoint(0), step(1), DeletedCheckpoint(old.uri, 1), old)
+    later.record(*story)
+    before = contents(database)
+    later.record(*story)
+    assert contents(database) == before
+    assert [each.step for each in Reader(database).live_checkpoints(attempt.trial_id)] == [1]
 
 
 def test_a_record_twice_in_one_batch_is_one_row(database: Engine, attempt: AttemptStore) -> None:

@@ -20,11 +20,12 @@ from typing import Any, TypeAlias
 
 import pytest
 from sqlalchemy import URL, Engine, event, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from db.database import begin_write, open_database
 from db.errors import SpecError, StaleAttemptError
 from db.reader import Reader
-from db.records import CheckpointRecord, DataSetRecord, ModelRecord, ProblemResult, Process
+from db.records import AttemptRecord, CheckpointRecord, DataSetRecord, ModelRecord, ProblemResult, Process
 from db.states import AttemptState, Directive, TrialState
 from db.store import PlanStore, Registration, claim
 from db.store.spool import SpoolingAttemptStore, claim_with_spool, deliver_left_behind
@@ -159,7 +160,7 @@ def test_what_is_recorded_during_an_outage_arrives_when_it_is_over(
         attempt.record_evaluation(evaluation(4, 0.4))
         attempt.record_checkpoint(CheckpointRecord(2, "/c2", 10, "a" * 64, False))
         attempt.record_checkpoint(CheckpointRecord(4, "/c4", 10, "b" * 64, True))
-        attempt.record_deleted_checkpoint("/c2")
+        attempt.record_deleted_checkpoint("/c2", step=4)
         assert attempt.is_away
         assert attempt.renew() is Directive.CONTINUE
         assert files(folder) == [".jsonl"]
@@ -290,6 +291,48 @@ def test_a_record_that_the_database_refuses_fails_the_trial_and_what_came_before
         attempt.record_step(step(3))
     attempt.end(AttemptState.FAILED, failure_class="spec")
     assert Reader(database).trial(attempt.trial_id)["state"] == TrialState.FAILED
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        pytest.param(evaluation(2, 0.5, data_set_sha256="f" * 64, results=(ProblemResult(0, 1),)), id="no problem"),
+        pytest.param(step(2, samples=2**63), id="too large"),
+        pytest.param(step(2, samples="many"), id="no number"),
+    ],
+)
+def test_whatever_cannot_be_written_is_set_aside_once_and_the_attempt_ends_with_it(
+    database: Engine, attempt: SpoolingAttemptStore, outage: Outage, folder: Path, refused: AttemptRecord
+) -> None:
+    with outage():
+        attempt.record(step(1), refused, step(3))
+    with pytest.raises(Exception, match=r".+"):
+        attempt.renew()
+    assert not attempt.is_away
+    assert steps(database) == [(1, 1)]
+    assert files(folder) == [".refused"]
+    attempt.renew()
+    with pytest.raises(Exception, match=r".+"):
+        attempt.record_step(step(4))
+    attempt.end(AttemptState.FAILED, failure_class="code")
+    assert Reader(database).trial(attempt.trial_id)["state"] == TrialState.FAILED
+
+
+def test_what_is_refused_twice_is_kept_twice(
+    database: Engine, attempt: SpoolingAttemptStore, outage: Outage, trial: Registration, folder: Path
+) -> None:
+    with outage():
+        attempt.record(step(1), step(2, cumulative_samples=-1), step(3))
+    with pytest.raises(DBAPIError):
+        attempt.renew()
+    with outage():
+        attempt.end(AttemptState.FAILED)
+    take_over(database, trial)
+    with pytest.raises(StaleAttemptError):
+        attempt.renew()
+    first, second = sorted(folder.iterdir(), key=lambda path: len(path.name))
+    assert (first.suffix, second.suffix) == (".refused", ".refused")
+    assert (first.read_text().count("StepRecord"), second.read_text().count("AttemptEnd")) == (3, 1)
 
 
 def test_an_attempt_that_was_replaced_during_an_outage_writes_nothing(
@@ -493,6 +536,54 @@ def test_what_a_killed_process_left_is_refused_once_a_later_attempt_exists(
     deliver_left_behind(database, victim.folder, trial_id=later.trial_id, say=print)
     assert steps(database) == [(1, 1)]
     assert files(victim.folder) == [".refused"]
+
+
+class DeliveredMeanwhile(type(Path())):  # type: ignore[misc]
+    """A folder in which, between the look and the opening, another process delivers what was found."""
+
+    def glob(self, pattern: str) -> list[Path]:  # type: ignore[override]
+        found = [Path(path) for path in super().glob(pattern)]
+        for path in found:
+            path.unlink()
+        return found
+
+
+def test_a_file_that_another_process_delivers_first_is_none_of_ours(
+    database: Engine, outage: Outage, victim: Victim
+) -> None:
+    victim.die(outage)
+    said: list[str] = []
+    meanwhile = DeliveredMeanwhile(victim.folder)
+    assert deliver_left_behind(database, meanwhile, trial_id=victim.trial.trial_ids[0], say=said.append) is None
+    assert said == []
+
+
+def test_of_many_processes_that_deliver_at_once_one_does_and_none_fails(
+    database: Engine, outage: Outage, victim: Victim
+) -> None:
+    PlanStore(database).declare_lost(victim.trial.sweep_id, is_dead=is_dead)
+    spool = victim.die(outage)
+    PlanStore(database).declare_lost(victim.trial.sweep_id, is_dead=is_dead)
+    kept, context = spool.read_bytes(), multiprocessing.get_context("forkserver")
+    for _ in range(3):
+        spool.write_bytes(kept)
+        ready = context.Barrier(4)
+        processes = [context.Process(target=_deliver_at_once, args=(victim, ready)) for _ in range(4)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(60)
+        assert [process.exitcode for process in processes] == [0] * 4
+        assert files(victim.folder) == []
+    assert steps(database) == [(1, 1), (1, 2), (1, 3)]
+
+
+def _deliver_at_once(victim: Victim, ready: Any) -> None:
+    engine = open_database(victim.url, create=False)
+    ready.wait()
+    for _ in range(20):
+        deliver_left_behind(engine, victim.folder, trial_id=victim.trial.trial_ids[0], say=print)
+    engine.dispose()
 
 
 def test_what_is_left_waits_while_its_attempt_may_be_alive(database: Engine, outage: Outage, victim: Victim) -> None:

@@ -112,7 +112,7 @@ def test_any_text_can_be_said(database: Engine, attempt: AttemptStore, told: str
     attempt.log_to(told)
     attempt.record_checkpoint(replace(_checkpoint(), uri=told))
     assert [each.uri for each in Reader(database).live_checkpoints(attempt.trial_id)] == [kept]
-    attempt.record_deleted_checkpoint(told)
+    attempt.record_deleted_checkpoint(told, step=_checkpoint().step + 1)
     assert Reader(database).live_checkpoints(attempt.trial_id) == []
     attempt.end(AttemptState.FAILED, message=told, traceback=told, failure_class="code")
     (row,) = Reader(database).attempts(attempt.trial_id)
@@ -168,6 +168,44 @@ def test_a_sweep_whose_names_are_too_long_is_refused_whole(database: Engine, wha
     long = {} if what == "sweep" else {what: "x" * 201}
     with pytest.raises(SpecError, match="characters; the database keeps at most"):
         PlanStore(database).register(sweep, [planned(1), planned(2, **long)])
+    assert contents(database) == before
+
+
+@pytest.mark.parametrize("num_steps", [1, MANY])
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1])
+def test_a_whole_number_beyond_64_bits_is_refused_in_words(
+    database: Engine, attempt: AttemptStore, number: int, num_steps: int
+) -> None:
+    before = contents(database)
+    with pytest.raises(SpecError, match=f"The number {number} has more than 64 bits"):
+        attempt.record(*(step(each, samples=number) for each in range(1, num_steps + 1)))
+    with pytest.raises(SpecError, match="has more than 64 bits"):
+        PlanStore(database).register(SWEEP, [planned(2, seed=number)])
+    assert contents(database) == before
+
+
+@pytest.mark.parametrize("number", [nan, inf, -inf])
+@pytest.mark.parametrize("what", ["science", "axes", "spec"])
+def test_a_document_with_a_number_that_json_does_not_have_is_refused_whole(
+    database: Engine, what: str, number: float
+) -> None:
+    before = contents(database)
+    with pytest.raises(SpecError, match=rf"The {what} of a .*trial cannot be kept: a\.b\[1\] is {number}, and JSON"):
+        PlanStore(database).register(SWEEP, [planned(1), planned(2, **{what: {"a": {"b": [1.5, number]}}})])
+    with pytest.raises(SpecError, match="The fit_settings of a sweep cannot be kept: x is"):
+        PlanStore(database).register(replace(SWEEP, fit_settings={"x": number}), [planned(1)])
+    assert contents(database) == before
+
+
+def test_a_result_of_a_problem_that_is_not_recorded_is_refused_in_words(
+    database: Engine, attempt: AttemptStore
+) -> None:
+    before = contents(database)
+    results = (ProblemResult(0, successes=1), ProblemResult(3, successes=1))
+    with pytest.raises(SpecError, match=r"'heldout' at step 1 .* problem 0, .* 0 problems are recorded"):
+        attempt.record(evaluation(1, 0.5, data_set_sha256="f" * 64, results=results))
+    with pytest.raises(SpecError, match=r"'heldout' at step 1 .* problem 3, .* 3 problems are recorded"):
+        attempt.record(HELDOUT, evaluation(1, 0.5, data_set_sha256=HELDOUT.sha256, results=results))
     assert contents(database) == before
 
 

@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import ColumnElement, Engine, Table, select
 
 from db.reader import Reader
+from db.records import EvaluationRecord, ImportedFile, ImportedRun, ModelRecord, StepRecord
 from db.states import AttemptState
 from db.store import AttemptStore, PlanStore, claim
+from db.store.imports import ImportStore
 from db.views import (
     attempt_failure,
     data_reuse,
@@ -18,6 +20,7 @@ from db.views import (
     fit_summary,
     flop_ledger,
     group_size_curve,
+    learning_curve,
     sweep_coverage,
     trial_status,
 )
@@ -146,6 +149,53 @@ def test_a_budget_is_spent_in_its_own_unit(database: Engine, unit: str, spent: f
     (row,) = rows(database, trial_status, by="trial_id")
     check(row, spent=spent, budget_last=2 * spent, budget_unit=unit, step=3, train_seconds=1.5, phase=None)
     assert Reader(database).trials(sweep.sweep_id)[0].share == 0.5
+
+
+IMPORTED = ImportedFile("/runs/a.csv", "csv", "f" * 64, 10, {})
+
+
+def imported(database: Engine, model: ModelRecord, steps: list[StepRecord], evaluations: list[EvaluationRecord]) -> int:
+    """Import a run as a sweep of its own; returns its number."""
+    run = ImportedRun("r", model, *[None] * 9, tuple(steps), tuple(evaluations))
+    outcome = ImportStore(database).save(IMPORTED, sweep="curves", runs=[run])
+    assert outcome.sweep_id is not None
+    return outcome.sweep_id
+
+
+def test_what_an_imported_run_never_counted_is_missing_and_never_zero(database: Engine) -> None:
+    bare = [StepRecord(1), StepRecord(2)]
+    scores = [EvaluationRecord(at, "gsm8k", "greedy", at / 10) for at in range(3)]
+    sweep_id = imported(database, ModelRecord("m", 7_615_616_512, nominal_params=7e9), bare, scores)
+    for row in rows(database, learning_curve, by="step"):
+        check(row, samples=None, tokens=None, flops=None, paper_flops=None, train_seconds=None)
+    (ledger,) = rows(database, flop_ledger, by="attempt")
+    check(
+        ledger, steps=2, lost_steps=0, generation_flops=None, train_flops=None, paid_flops=None, useful_flops=None,
+        lost_flops=None, paid_seconds=None, lost_seconds=None,
+    )  # fmt: skip
+    (status,) = rows(database, trial_status, by="trial_id")
+    check(status, spent=None, budget_last=None, budget_unit=None)
+    (coverage,) = rows(database, sweep_coverage, by="sweep_id")
+    check(coverage, mean_share=None, trials=1, succeeded=1)
+    assert Reader(database).trials(sweep_id)[0].share is None
+
+
+def test_what_an_imported_run_counted_begins_at_zero(database: Engine) -> None:
+    counted = [
+        step(number, cumulative_flops=None, generation_flops=None, step_seconds=None) for number in (1, 2)
+    ]  # fmt: skip
+    scores = [EvaluationRecord(at, "gsm8k", "greedy", at / 10) for at in range(3)]
+    imported(database, ModelRecord("m", 7_615_616_512, nominal_params=7e9), counted, scores)
+    first = rows(database, learning_curve, by="step")[0]
+    check(first, samples=0, tokens=0, flops=None, paper_flops=0.0, train_seconds=0.0)
+    (ledger,) = rows(database, flop_ledger, by="attempt")
+    check(ledger, generation_flops=None, train_flops=1.8e19, paid_flops=None, lost_flops=None, lost_seconds=None)
+
+
+def test_an_imported_run_whose_cost_is_known_has_lost_nothing(database: Engine) -> None:
+    imported(database, ModelRecord("m", None), [step(1), step(2)], [])
+    (ledger,) = rows(database, flop_ledger, by="attempt")
+    check(ledger, paid_flops=2e19, useful_flops=2e19, lost_flops=0.0, paid_seconds=1.0, lost_seconds=0.0)
 
 
 def test_a_step_that_nobody_counted_makes_the_ledgers_sum_unknown(database: Engine, attempt: AttemptStore) -> None:

@@ -61,7 +61,7 @@ def run_trial(url: URL, trial_id: int, sweep_id: int, ready: Barrier) -> Outcome
         if number % 4 == 0:
             store.record_checkpoint(checkpoint(number, store.number))
         if number % 8 == 0:
-            store.record_deleted_checkpoint(checkpoint(number - 4, store.number).uri)
+            store.record_deleted_checkpoint(checkpoint(number - 4, store.number).uri, step=number)
     store.end(AttemptState.SUCCEEDED)
     engine.dispose()
     return Outcome(claimed=((trial_id, store.number),))
@@ -106,7 +106,7 @@ def write_until_killed(url: URL, trial_id: int, sweep_id: int, answers: Connecti
     while True:
         number += 1
         saving = [checkpoint(number, store.number)] if number % 3 == 0 else []
-        deleting = [DeletedCheckpoint(checkpoint(number - 3, store.number).uri)] if number % 6 == 0 else []
+        deleting = [DeletedCheckpoint(checkpoint(number - 3, store.number).uri, number)] if number % 6 == 0 else []
         store.record(Phase("training"), step(number), score_of(trial_id, number), *saving, *deleting)
         answers.send(number)
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +20,15 @@ from db.store import PlanStore, claim
 from db.upkeep.revisions import HEAD_REVISION, VERSION_TABLE
 from orchestrator.cli import main
 from tests.old_database import FIRST, make_old_database
+from tests.permissions import as_nobody
 from tests.postgresql import PostgresqlServer
 from tests.records import HERE, SWEEP, evaluation, planned, step
+
+# Has the right columns, and shows deleted checkpoints too.
+ALTERED_CHECKPOINT = """
+CREATE VIEW live_checkpoint AS
+SELECT trial_id, attempt, step, uri, num_bytes, manifest_sha256, is_milestone FROM checkpoint
+"""
 
 
 class Outcome(NamedTuple):
@@ -211,7 +219,10 @@ def test_a_database_in_order_passes_the_check(rlsweep: Rlsweep, database: Engine
         ("DROP VIEW fit_summary", "tables", "view fit_summary is missing"),
         ("DROP INDEX ix_trial_state", "tables", "add index: ix_trial_state"),
         ("ALTER TABLE fit_form ADD COLUMN extra INTEGER", "tables", "remove column: fit_form.extra"),
-        ("DROP TABLE evaluation_item", "tables", "add table: evaluation_item"),
+        ("DROP TABLE evaluation_item", "tables", "table evaluation_item is missing."),
+        ("DROP VIEW trial_status", "tables", "view trial_status is missing (`rlsweep db upgrade` makes it again)"),
+        ("DROP VIEW live_step", "tables", "view live_step is missing"),
+        ("DROP TABLE evaluation", "tables", "table evaluation is missing"),
     ],
 )
 def test_what_is_wrong_is_found_and_named(
@@ -219,12 +230,110 @@ def test_what_is_wrong_is_found_and_named(
 ) -> None:
     run_a_trial(database)
     with begin_write(database) as connection:
-        connection.execute(text(damage))
+        cascade = " CASCADE" if damage.startswith("DROP") and database.dialect.name == "postgresql" else ""
+        connection.execute(text(damage + cascade))
     checked = rlsweep(database.url, "db", "check", "--json")
     assert checked.exit_code == 1
     messages = {finding["check"]: finding["message"] for finding in json.loads(checked.output)
                 if finding["verdict"] == "wrong"}  # fmt: skip
     assert said in messages[check]
+
+
+def test_views_that_are_missing_or_altered_are_made_again(rlsweep: Rlsweep, database: Engine) -> None:
+    run_a_trial(database)
+    with begin_write(database) as connection:
+        connection.execute(text("DROP VIEW sweep_coverage"))
+        connection.execute(text("DROP VIEW fit_summary"))
+        connection.execute(text("CREATE VIEW fit_summary AS SELECT id AS fit_id FROM fit"))
+        connection.execute(text("DROP VIEW live_checkpoint"))
+        connection.execute(text(ALTERED_CHECKPOINT))
+    checked = rlsweep(database.url, "db", "check")
+    assert checked.exit_code == 1
+    for said in ("sweep_coverage is missing", "fit_summary is altered", "live_checkpoint is altered"):
+        assert f"view {said} (`rlsweep db upgrade` makes it again)" in checked.output
+    done = json.loads(rlsweep(database.url, "db", "upgrade", "--json").output)
+    assert sorted(done["views"]) == ["fit_summary", "live_checkpoint", "sweep_coverage"]
+    assert done["backup"] is None
+    assert rlsweep(database.url, "db", "check").exit_code == 0
+    assert "nothing to do" in rlsweep(database.url, "db", "upgrade").output
+
+
+def test_a_view_is_made_again_with_those_that_read_from_it(rlsweep: Rlsweep, database: Engine) -> None:
+    with begin_write(database) as connection:
+        cascade = "CASCADE" if database.dialect.name == "postgresql" else ""
+        connection.execute(text(f"DROP VIEW live_step {cascade}"))
+    assert "live_step" in rlsweep(database.url, "db", "upgrade").output
+    assert rlsweep(database.url, "db", "check").exit_code == 0
+
+
+def test_a_lost_table_is_not_made_again(rlsweep: Rlsweep, database: Engine) -> None:
+    with begin_write(database) as connection:
+        connection.execute(text("DROP TABLE evaluation_item"))
+    refused = rlsweep(database.url, "db", "upgrade")
+    assert refused.exit_code == 1
+    assert "has lost evaluation_item. What a table held cannot be made again; restore a backup" in refused.errors
+
+
+@pytest.mark.parametrize("command", ["current", "upgrade", "check", "backup"])
+@pytest.mark.parametrize("damage", [f"DELETE FROM {VERSION_TABLE}", f"DROP TABLE {VERSION_TABLE}"])
+def test_a_lost_revision_is_damage_and_not_an_empty_database(
+    rlsweep: Rlsweep, database: Engine, damage: str, command: str
+) -> None:
+    run_a_trial(database)
+    with begin_write(database) as connection:
+        connection.execute(text(damage))
+    refused = rlsweep(database.url, "db", command)
+    assert refused.exit_code == 1
+    assert f"is damaged: it holds rlsweep's tables, but not the one row of {VERSION_TABLE}" in refused.errors
+    assert "Restore a backup." in refused.errors
+
+
+def test_a_backup_of_a_damaged_file_fails_and_leaves_none(rlsweep: Rlsweep, sqlite_database: Engine) -> None:
+    run_a_trial(sqlite_database)
+    damage_a_page(sqlite_database)
+    folder = Path(str(sqlite_database.url.database)).parent
+    refused = rlsweep(sqlite_database.url, "db", "backup")
+    assert refused.exit_code == 1
+    assert re.search(r"rlsweep\.db cannot be backed up \(.*\); no copy was kept", refused.errors, re.DOTALL)
+    assert [path.name for path in folder.iterdir() if "backup" in path.name] == []
+
+
+@pytest.mark.parametrize("given", [["kept"], ["--output", "kept"]])
+def test_the_file_of_a_backup_may_be_named_without_an_option(
+    rlsweep: Rlsweep, sqlite_url: URL, tmp_path: Path, given: list[str]
+) -> None:
+    assert rlsweep(sqlite_url, "db", "backup", *given).exit_code == 0
+    assert (tmp_path / "kept").exists()
+    assert "Name the backup's file once" in rlsweep(sqlite_url, "db", "backup", "a", "-o", "b").errors
+
+
+def test_a_database_on_a_read_only_share_is_checked_and_backed_up(
+    rlsweep: Rlsweep, sqlite_database: Engine, tmp_path: Path
+) -> None:
+    run_a_trial(sqlite_database)
+    sqlite_database.dispose()
+    share = Path(tempfile.mkdtemp(prefix="rlsweep-share-"))
+    kept = share / "rlsweep.db"
+    shutil.copy(str(sqlite_database.url.database), kept)
+    kept.chmod(0o444)
+    share.chmod(0o555)
+    tmp_path.chmod(0o777)
+    try:
+        with as_nobody():
+            for command in (["current"], ["check"], ["backup", "-o", "/tmp/rlsweep-kept-by-nobody"]):
+                done = rlsweep(URL.create("sqlite", database=str(kept)), "db", *command)
+                assert done.exit_code == 0, done.errors
+        assert [path.name for path in share.iterdir()] == ["rlsweep.db"]
+    finally:
+        Path("/tmp/rlsweep-kept-by-nobody").unlink(missing_ok=True)
+        share.chmod(0o755)
+        shutil.rmtree(share)
+
+
+def test_looking_at_a_database_leaves_no_file_beside_it(rlsweep: Rlsweep, sqlite_url: URL, tmp_path: Path) -> None:
+    for command in ("current", "check"):
+        assert rlsweep(sqlite_url, "db", command).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["rlsweep.db"]
 
 
 def test_a_check_of_an_old_database_asks_for_an_upgrade(rlsweep: Rlsweep, old_url: URL) -> None:
@@ -244,8 +353,7 @@ def test_a_lost_row_is_found_on_sqlite(rlsweep: Rlsweep, sqlite_database: Engine
     assert "refers to a row of sweep that is not there" in checked.output
 
 
-def test_a_damaged_page_is_found_on_sqlite(rlsweep: Rlsweep, sqlite_database: Engine) -> None:
-    run_a_trial(sqlite_database)
+def damage_a_page(sqlite_database: Engine) -> None:
     with sqlite_database.connect() as connection:
         page = connection.exec_driver_sql(
             "SELECT rootpage FROM sqlite_schema WHERE name = 'ix_trial_state'"
@@ -255,6 +363,11 @@ def test_a_damaged_page_is_found_on_sqlite(rlsweep: Rlsweep, sqlite_database: En
     with Path(str(sqlite_database.url.database)).open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(b"\xff" * 64)
+
+
+def test_a_damaged_page_is_found_on_sqlite(rlsweep: Rlsweep, sqlite_database: Engine) -> None:
+    run_a_trial(sqlite_database)
+    damage_a_page(sqlite_database)
     checked = rlsweep(sqlite_database.url, "db", "check")
     assert checked.exit_code == 1
     assert re.search(r"^wrong  integrity: .*malformed", checked.output, re.MULTILINE)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, Engine, inspect, text
 
 from db.database import VERSION_TABLE, begin_write, check_single_node, connect, open_database, resolve_url
 from db.errors import DatabaseError, SchemaVersionError
+from db.querying.readonly import open_read_only
 from db.tables import Base
 from db.views import views
 from tests.postgresql import PostgresqlServer
@@ -84,6 +86,23 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     with pytest.raises(DatabaseError, match=r"notes\.txt: file is not a database"):
         open_database(resolve_url(str(path)))
     assert path.read_text() == "buy milk\n" * 1000
+    with pytest.raises(DatabaseError, match=r"is not a database\. Name an SQLite file with --db, .*a backup\.$"):
+        open_read_only(resolve_url(path))
+
+
+@pytest.mark.parametrize("given", [5, b"rlsweep.db", object()])
+def test_what_is_neither_a_path_nor_text_is_refused(given: Any) -> None:
+    with pytest.raises(DatabaseError, match=r"neither a path nor text\. Give a path for SQLite"):
+        resolve_url(given)
+
+
+def test_a_path_is_a_database_too(tmp_path: Path) -> None:
+    assert resolve_url(tmp_path / "a.db").database == str(tmp_path / "a.db")
+
+
+def test_a_sentence_ends_with_one_stop(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match=r"Is the server running there\?$"):
+        open_database(resolve_url(f"postgresql+psycopg://me@/x?host={tmp_path}"))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +164,7 @@ def test_a_relative_url_means_this_folder_wherever_it_is_opened(
 
 def test_an_empty_file_is_not_filled_by_reading_it(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
-    with pytest.raises(DatabaseError, match=r"is empty\. `rlsweep submit` makes its tables"):
+    with pytest.raises(DatabaseError, match=r"is empty\. `rlsweep submit` and `rlsweep import` make its tables"):
         open_database(resolve_url(str(tmp_path / "empty.db")), create=False)
     assert (tmp_path / "empty.db").stat().st_size == 0
 
@@ -158,7 +177,7 @@ def test_the_environment_names_the_database_unless_the_command_line_does(monkeyp
 
 def test_an_empty_database_is_not_filled_by_reading_it(postgresql_server: PostgresqlServer) -> None:
     url = postgresql_server.new_database(empty=True)
-    with pytest.raises(DatabaseError, match=r"is empty\. `rlsweep submit` makes its tables"):
+    with pytest.raises(DatabaseError, match=r"is empty\. `rlsweep submit` and `rlsweep import` make its tables"):
         open_database(url, create=False)
     assert inspect(connect(url)).get_table_names() == []
     postgresql_server.drop_database(url)

@@ -19,7 +19,9 @@ import rlsweep
 from db.description.catalog import Kind, relations
 from db.errors import EnvironmentProblem, RlsweepError, SpecError
 from orchestrator.cli import app
-from tests.filled import STEPS, fill
+from tests.filled import DRAWS, STEPS, fill, save_a_fit
+
+ROOT = Path(__file__).parents[2]
 
 TYPES = {
     Kind.INTEGER: pa.int64(),
@@ -28,6 +30,7 @@ TYPES = {
     Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
     Kind.TEXT: pa.string(),
     Kind.JSON: pa.string(),
+    Kind.BYTES: pa.binary(),
 }
 NUMBERS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {last}) "
 
@@ -116,8 +119,40 @@ def test_a_query_is_exported_with_the_types_of_its_values(url: str) -> None:
         "void": pa.string() if url.startswith("postgresql") else pa.float64(),
         "word": pa.string(), "twice": pa.int64(), "half": pa.float64(),
     }  # fmt: skip
-    assert schema.field("spent").metadata == {b"comment": b"How much of it is used, in its unit."}
+    assert schema.field("spent").metadata == {b"comment": b"How much of it is used, in its unit; NULL: imported."}
     assert schema.metadata[b"rlsweep.source"].decode() == query
+
+
+def test_bytes_are_binary_in_parquet_and_hexadecimal_in_text(database: Engine, url: str) -> None:
+    save_a_fit(database)
+    for file_format in ("parquet", "csv", "json"):
+        export(file_format, "fit_parameter", "--db", url)
+    assert pq.read_table("fit_parameter.parquet").column("draws").to_pylist() == [DRAWS, None]
+    with Path("fit_parameter.csv").open(newline="") as file:
+        assert [row["draws"] for row in csv.DictReader(file)] == [DRAWS.hex(), ""]
+    lines = Path("fit_parameter.jsonl").read_text().splitlines()
+    assert [json.loads(line)["draws"] for line in lines] == [DRAWS.hex(), None]
+
+
+def test_rows_go_to_standard_output_where_that_is_the_file(sqlite_file: str) -> None:
+    export("csv", "trial", "--db", sqlite_file)
+    command = [sys.executable, "-m", "orchestrator.cli", "export"]
+    for file_format in ("csv", "parquet"):
+        arguments = [file_format, "trial", "-o", "-", "--db", sqlite_file]
+        done = subprocess.run([*command, *arguments], cwd=ROOT, check=True, capture_output=True)
+        if file_format == "csv":
+            assert done.stdout == Path("trial.csv").read_bytes()
+        else:
+            assert pq.read_table(pa.BufferReader(done.stdout)).num_rows == 3
+
+
+def test_a_querys_parameters_are_given_by_name(sqlite_file: str) -> None:
+    query = "SELECT id FROM trial WHERE seed IN :seeds AND model <> :model"
+    values = ["--param", "seeds=[1, 3]", "--param", "model=a=b"]
+    printed = export("csv", "--query", query, *values, "-o", "x.csv", "--db", sqlite_file)
+    assert printed.startswith("Wrote 2 rows")
+    assert Path("x.csv").read_text() == "id\n1\n3\n"
+    assert export("csv", "--query", "SELECT 1 AS a", "-o", "y.csv", "--db", sqlite_file).startswith("Wrote 1 row (")
 
 
 def test_a_first_batch_without_values_does_not_spoil_a_documented_column(sqlite_file: str) -> None:
@@ -164,6 +199,11 @@ def test_others_may_read_the_file(sqlite_file: str) -> None:
         (["trail"], r"no view or table 'trail'. Did you mean trial"),
         (["--query", "DELETE FROM trial"], "only reads"),
         (["trial", "-o", "."], "is a folder"),
+        (["trial", "-o", "x.parquet"], "x.parquet ends as a parquet file and would hold csv; write `export parquet`"),
+        (["--query", "SELECT 1 AS a, 2 AS a", "-o", "x.csv"], "Two columns of the query are called 'a'"),
+        (["trial", "--param", "seed=1"], "--param is a value of a --query"),
+        (["--query", "SELECT :a AS a", "--param", "a"], "--param is 'a'; write NAME=VALUE"),
+        (["trial", "-o", "-", "--json"], "give one of them"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(

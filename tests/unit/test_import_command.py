@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,11 +29,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def rlsweep(*arguments: str) -> Result:
+def rlsweep(*arguments: str, exit_code: int = 0) -> Result:
     result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "140"})
     if isinstance(result.exception, RlsweepError):
         raise result.exception
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == exit_code, result.output
     return result
 
 
@@ -91,8 +93,8 @@ def test_other_values_are_refused_and_can_be_put_in_place(folder: Path) -> None:
     (folder / "curve.csv").write_text(CURVE.replace("50", "75"))
     with pytest.raises(SpecError, match="--replace"):
         rlsweep("import", "csv", "curve.csv", *ARGUMENTS)
-    shown = rlsweep("import", "csv", "curve.csv", *ARGUMENTS, "--dry-run").stdout
-    assert "conflicting" in shown
+    shown = rlsweep("import", "csv", "curve.csv", *ARGUMENTS, "--dry-run", exit_code=SpecError.exit_code).stdout
+    assert "conflicting (3 values)" in shown
     assert "score on math (unstated) is 0.5 here and 0.75 in the file" in shown
     rlsweep("import", "csv", "curve.csv", *ARGUMENTS, "--replace")
     assert as_json("status", "mine")[0]["last_loss"] == 0.25
@@ -146,3 +148,117 @@ def test_the_published_base_curves_import_and_fit_with_one_command_each(folder: 
     # The scores were read off a figure, so nobody knows how many problems were right.
     curve = as_json("show", str(trials[0]["trial_id"]))["curve"]
     assert {(row["problems"], row["successes"], row["standard_error"]) for row in curve} == {(500, None, None)}
+
+
+def sizes(*columns: str) -> str:
+    """A table of three sizes with these columns, each of which rises from step to step."""
+    lines = [",".join(["model", "num_params", "seed", "step", *columns, "score"])]
+    for number, size in enumerate((1, 3, 7)):
+        for step in range(1, 9):
+            loss = 0.9 * step ** -(0.1 + 0.05 * number)
+            lines.append(
+                ",".join(
+                    [f"Q{size}", f"{size}e9", "1", str(step), *[str(512 * step)] * len(columns), f"{1 - loss:.6f}"]
+                )
+            )
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "option"),
+    [
+        (("flops", "samples"), ""),
+        (("samples", "tokens"), " --x data"),
+        (("tokens",), " --x tokens"),
+        ((), " --x steps"),
+    ],
+)
+def test_the_command_that_an_import_names_next_works(folder: Path, columns: tuple[str, ...], option: str) -> None:
+    (folder / "sizes.csv").write_text(sizes(*columns))
+    shown = rlsweep("import", "csv", "sizes.csv", "--set", "benchmark=math").stdout
+    command = shown.splitlines()[-1].removeprefix("Next: ")
+    assert command == f"rlsweep fit sizes{option}"
+    rlsweep(*command.split()[1:])
+
+
+def test_the_command_that_an_import_names_next_chooses_among_benchmarks(folder: Path) -> None:
+    (folder / "sizes.csv").write_text(sizes("samples"))
+    for benchmark in ("hard math", "code"):
+        shown = rlsweep("import", "csv", "sizes.csv", "--set", f"benchmark={benchmark}", "--db", "other.db").stdout
+    command = shown.splitlines()[-1].removeprefix("Next: ")
+    assert command == "rlsweep fit sizes --x data --benchmark code --db other.db"
+    rlsweep(*command.split()[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("step,reward\n1,.5\n2,.6\n", "no score was imported; map a column to score or test_loss."),
+        ("step,benchmark,score\n1,b,.5\n2,b,.6\n", "the size of Q is not known. Import again with --set num_params="),
+        ("step,benchmark,num_params,score\n0,b,7e9,.5\n1,b,7e9,.6\n", "no run has scores at two steps after step 0."),
+    ],
+)  # fmt: skip
+def test_where_nothing_can_be_fitted_an_import_says_why(folder: Path, text: str, said: str) -> None:
+    (folder / "bare.csv").write_text(text)
+    *_, last = rlsweep("import", "csv", "bare.csv", "--set", "model=Q").stdout.splitlines()
+    assert last.startswith(f"Nothing to fit yet: {said}")
+
+
+def test_a_size_is_added_by_importing_again(folder: Path) -> None:
+    rlsweep("import", "csv", "curve.csv", "--map", "num_params=-", *ARGUMENTS)
+    shown = rlsweep("import", "csv", "curve.csv", "--map", "num_params=-", *ARGUMENTS, "--set", "num_params=7e9").stdout
+    assert "1 extended; what was not known (num_params) written." in shown
+    assert as_json("fit", "mine", "--x", "data")["sizes"][0]["num_params"] == 7_000_000_000
+
+
+def test_one_is_not_counted_as_many(folder: Path) -> None:
+    (folder / "one.csv").write_text("model,step,kl,benchmark,score\nQ,1,0.5,b,0.5\n")
+    assert "1 run of sweep one: 1 new; 1 step and 1 evaluation written." in rlsweep("import", "csv", "one.csv").stdout
+
+
+def long_names(folder: Path) -> list[str]:
+    names = [f"grpo-on-{'very-' * 12}long-names-seed-{seed}" for seed in (1, 2)]
+    lines = ["run,model,num_params,seed,step,samples,benchmark,score"]
+    lines += [f"{name},Qwen2.5-7B-Instruct,7e9,1,1,512,math,0.5" for name in names]
+    (folder / "long.csv").write_text("\n".join(lines) + "\n")
+    return names
+
+
+def test_a_table_is_not_wrapped_where_there_is_no_terminal(folder: Path) -> None:
+    names = long_names(folder)
+    shown = CliRunner().invoke(app, ["import", "csv", "long.csv", "--dry-run"], env={"COLUMNS": "80"}).stdout
+    for name in names:
+        (line,) = (line for line in shown.splitlines() if line.startswith(name))
+        assert line.split() == [name, "Qwen2.5-7B-Instruct", "7B", "1", "1", "(1", "to", "1)", "1", "samples", "new"]
+
+
+def test_on_a_narrow_terminal_names_of_runs_stay_whole(folder: Path) -> None:
+    names = long_names(folder)
+    shown = run_on_terminal("import", "csv", "long.csv", "--dry-run", columns=80)
+    for name in names:
+        assert name in shown.splitlines()
+    told = "  model Qwen2.5-7B-Instruct (7B), seed 1; 1 step (1 to 1), 1 evaluation; x: \nsamples; new"
+    assert shown.count(told) == len(names)
+
+
+def run_on_terminal(*arguments: str, columns: int) -> str:
+    """What a terminal of that width is sent, without its colours."""
+    code = "from orchestrator.cli import main\nmain()"
+    terminal, shown = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    command = [sys.executable, "-c", code, *arguments]
+    with subprocess.Popen(command, stdout=shown, env=environment) as process:
+        os.close(shown)
+        written = b""
+        while part := _read(terminal):
+            written += part
+        assert process.wait() == 0
+    os.close(terminal)
+    return re.sub(r"\x1b\[[0-9;]*m", "", written.decode()).replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # how Linux says that nobody writes any more
+        return b""

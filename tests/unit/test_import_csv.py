@@ -11,6 +11,8 @@ import pytest
 from db.errors import SpecError
 from db.records import ImportedRun
 from exchange.importing.csv_file import read_csv_file
+from exchange.importing.field_table import MEANINGS, field_table
+from exchange.importing.fields import FIELDS
 from exchange.importing.imported_log import ImportedLog, read_logs
 from exchange.importing.mapping import parse_request
 from exchange.importing.problems import InvalidImport
@@ -181,11 +183,10 @@ def test_other_columns_are_ignored_by_name(tmp_path: Path) -> None:
         ("Q,494,0,1,512,m,.5\nQ,7620,0,1,5,m,.5", "num_params:millions"),
         ("Q,7e18,0,1,512,math,.5", "7e.18 parameters are too many: is the unit applied twice"),
         ("Q,7e9,0,1,5,b,43.2\nQ,7e9,0,2,9,b,50", "line 2, column score: 43.2 .*score=score:percent .1 more line: 3"),
-        ("Q,7e9,0,1,5,b,.5\nQ,7e9,0,2,9,b,50", "line 3, column score: 50 is .* a share, from 0 to 1.$"),
+        ("Q,7e9,0,1,5,b,.5\nQ,7e9,0,2,9,b,50", "line 3, column score: 50 is .*If the column is in .*:percent$"),
         ("Q,7e9,0,1.5,512,math,.5", "column step: 1.5 is not a whole number"),
         ("Q,7e9,0,1,-512,math,.5", "column samples: -512 is out of range: samples is 0 or more"),
         ("Q,7e9,0,1,1e20,math,.5", "column samples: 1e.20 is too large"),
-        ("Q,7e9,0,1,inf,math,.5", "column samples: inf is not finite"),
         ("Q,7e9,0,1,many,math,.5", "column samples: 'many' is not a number"),
         ('Q,7e9,0,1,"1,024",math,.5', "'1,024' is not a number.*without a mark between thousands"),
         ("Q,7e9,0,1,512,math,.5\nQ,7e9,0,2,500,math,.5", "line 3, column samples: 500 is less than at an earlier step"),
@@ -252,6 +253,10 @@ def test_all_problems_are_reported_at_once_and_the_list_is_bounded(tmp_path: Pat
         (("a=reward@math",), (), "only fields of an evaluation take @BENCHMARK"),
         (("reward",), (), "write it as COLUMN=FIELD"),
         (("a=reward", "b=reward"), (), "reward is given by a already"),
+        (("a=reward", "a=kl"), (), "column 'a' is mapped already, to reward"),
+        ((), ("benchmark=a", "benchmark=b"), "--set benchmark=b: it is set already, to a"),
+        ((), ("num_params.Q=1e9", "num_params.Q=2e9"), "it is set already, to 1e9"),
+        ((), ("seed.Q=1",), "'seed.Q' is not a field"),
         (("a=seed",), ("seed=1",), "seed is given by --set seed already"),
         ((), ("seed=x",), "'x' is not a number"),
         ((), ("step=1",), "differs from row to row"),
@@ -275,8 +280,11 @@ def test_a_mapped_column_must_be_there(tmp_path: Path) -> None:
     [
         (b"", "the first line is empty"),
         (b"step,reward\n", "has no rows"),
-        (b"step,reward\n1,2,3\n", "cannot be read as CSV"),
-        (b"step,reward\n1,2\n1,2,3\n", "cannot be read as CSV"),
+        (b"step,reward\n1,2,3\n", "line 2: 3 fields, and the first line names 2 columns"),
+        (b"step,reward\n1,2\n1,2,3\n", "line 3: 3 fields, and the first line names 2 columns"),
+        (b'step,reward\n1,2\n2,"3\n3,4\n', "a quote that is opened in line 3 is not closed"),
+        ("step,reward\n1,2\n".encode("utf-16"), "is UTF-16 text"),
+        (b"step,reward\n1,2\n2,\xe9\n", "line 3: not UTF-8 text .byte 0xe9, which is 'é' in Latin-1"),
         (b"step,step\n1,2\n", "named twice"),
         (b"step,reward\n1,\xff\xfe\n", "not UTF-8"),
     ],
@@ -290,3 +298,100 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes, said
 
 def test_blank_lines_do_not_shift_the_line_numbers(tmp_path: Path) -> None:
     assert "line 5, column reward: 'x'" in problems(tmp_path, "step,reward\n1,.5\n\n2,.5\n3,x\n", sets=("model=Q",))
+
+
+def test_shares_that_are_called_percent_are_refused(tmp_path: Path) -> None:
+    text, sets = "step,test_loss\n1,0.99\n2,0.5\n", ("model=Q", "benchmark=b")
+    found = problems(tmp_path, text, maps=("test_loss=test_loss:percent",), sets=sets)
+    assert "column test_loss: no value is above 1 (the largest is 0.99), so these are shares already" in found
+    (run,) = runs(tmp_path, text, maps=("test_loss=test_loss:0.01",), sets=sets)
+    assert run.evaluations[1].score == pytest.approx(0.995)
+
+
+@pytest.mark.parametrize("cells", ["0\n2,0", "0.5\n2,1.5"])
+def test_scores_of_next_to_nothing_may_be_percent(tmp_path: Path, cells: str) -> None:
+    text = f"step,acc\n1,{cells}\n"
+    (run,) = runs(tmp_path, text, maps=("acc=score:percent",), sets=("model=Q", "benchmark=b"))
+    assert len(run.evaluations) == 2
+
+
+def test_what_is_set_for_scores_needs_a_score(tmp_path: Path) -> None:
+    found = problems(tmp_path, "step,reward,val_acc\n1,.5,.5\n", sets=("model=Q", "benchmark=b", "problems=500"))
+    assert "--set benchmark, --set problems: no column is a score or a test loss" in found
+    assert "Likely: val_acc." in found
+
+
+def test_lines_without_a_score_are_told(tmp_path: Path) -> None:
+    text = "step,loss\n1,.5\n2,nan\n3,n/a\n4,\n5,.4\n6,\n"
+    log = read(tmp_path, text, maps=("loss=test_loss",), sets=("model=Q", "benchmark=b"))
+    assert log.notes == ("lines 3, 4, 5 and 1 more: no loss",)
+
+
+def test_short_lines_are_told_with_the_number_of_their_fields(tmp_path: Path) -> None:
+    log = read(tmp_path, "step,kl,reward\n1,.5,.5\n2\n\n3,.5\n4,.5\n5,.5\n6,.5,.5\n", sets=("model=Q",))
+    assert log.notes == (
+        "line 3 has 1 of 3 fields", "line 5 has 2 of 3 fields", "line 6 has 2 of 3 fields", "1 more short line",
+    )  # fmt: skip
+
+
+def test_text_after_a_quote_is_no_fault_of_a_short_line(tmp_path: Path) -> None:
+    log = read(tmp_path, 'step,colour,reward\n1,"red"ish,.5\n2,red\n', sets=("model=Q",))
+    assert log.notes == ("line 3 has 2 of 3 fields",)
+
+
+def test_infinity_is_missing_and_told(tmp_path: Path) -> None:
+    log = read(tmp_path, "step,reward,kl\n1,.5,inf\n2,.6,-Infinity\n3,.7,.1\n", sets=("model=Q",))
+    (run,) = log.runs
+    assert [step.kl for step in run.steps] == [None, None, 0.1]
+    assert log.notes == ("lines 2, 3: kl is infinite, which is kept as missing",)
+
+
+def test_a_contradiction_is_told_in_the_column_and_value_of_the_file(tmp_path: Path) -> None:
+    text = "size,step,err\n7,1,12.5\n7,1,13.5\n"
+    maps = ("size=num_params:billions", "err=test_loss:percent")
+    found = problems(tmp_path, text, maps=maps, sets=("benchmark=b",))
+    assert "line 3, column err: 13.5 (percent), but an earlier row" in found
+    assert "another test_loss" in found
+
+
+def test_without_a_model_only_what_does_not_follow_from_it_is_told(tmp_path: Path) -> None:
+    text = "model_params,step,samples,test_loss,colour\n7e9,1,512,.5,red\n1e9,1,256,.6,red\n"
+    with pytest.raises(InvalidImport) as caught:
+        read(tmp_path, text, sets=("benchmark=b",))
+    (problem,) = caught.value.problems
+    assert "`model_params` is not used; --map model_params=num_params? Not used either: `colour`." in str(problem)
+
+
+def test_a_value_of_an_option_is_told_once_and_as_the_option(tmp_path: Path) -> None:
+    text = "step,score\n" + "".join(f"{step},.5\n" for step in range(1, 50))
+    found = problems(tmp_path, text, sets=("model=Q", "benchmark=b", "problems=-3"))
+    assert found.endswith("--set problems: -3 is out of range: problems is at least 1.")
+
+
+def test_sizes_may_be_set_model_by_model(tmp_path: Path) -> None:
+    text = "model,step,reward\nQ2.5-7B,1,.5\nQ2.5-1B,1,.5\nother,1,.5\n"
+    found = runs(tmp_path, text, sets=("num_params.Q2.5-7B=6.5e9", "num_params.Q2.5-1B=1.3:billions"))
+    assert [run.model.num_params for run in found] == [6_500_000_000, 1_300_000_000, None]
+    assert "no run is of model 'Q2.5-7'. Did you mean 'Q2.5-7B'?" in problems(
+        tmp_path, text, sets=("num_params.Q2.5-7=6.5e9",)
+    )
+    assert "--set num_params.other: 7 parameters are too few" in problems(tmp_path, text, sets=("num_params.other=7",))
+
+
+def test_a_size_that_is_set_later_is_of_the_same_run(tmp_path: Path) -> None:
+    text = "model,seed,step,reward\nQ,1,1,.5\n"
+    (before,), (after,) = runs(tmp_path, text), runs(tmp_path, text, sets=("num_params=7e9",))
+    assert before.name == after.name == "Q seed=1"
+
+
+def test_a_benchmark_for_all_scores_does_not_reach_those_that_have_their_own(tmp_path: Path) -> None:
+    maps, sets = ("math_acc=score@math", "acc=score"), ("model=Q", "benchmark=gsm8k")
+    log = read(tmp_path, "step,math_acc,acc\n1,.25,.5\n", maps=maps, sets=sets)
+    assert {each.benchmark for run in log.runs for each in run.evaluations} == {"math", "gsm8k"}
+    assert log.notes == ("--set benchmark does not apply to math_acc: said for each of them already",)
+
+
+def test_the_documentation_has_every_field_with_its_unit_and_meaning() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "import.md").read_text(encoding="utf-8")
+    assert set(MEANINGS) == set(FIELDS)
+    assert page.endswith(field_table())

@@ -15,6 +15,7 @@ from db.database import begin_write
 from db.errors import SpecError
 from db.reader import Reader
 from db.records import EvaluationRecord, ImportedFile, ImportedRun, ModelRecord, StepRecord
+from db.store.import_curves import scored_by
 from db.store.imports import ImportStore
 from db.tables import Attempt, Evaluation, ImportFile, Model, Step, Sweep, SweepTrial, Trial
 from db.types import database_now
@@ -133,8 +134,7 @@ def test_other_values_are_refused_by_name_and_nothing_is_written(database: Engin
     with pytest.raises(SpecError) as caught:
         store.save(LONGER, sweep="s", runs=[run_of(3, name="other"), changed])
     for line in (
-        "3 values of 1 run differ",
-        "run r: learning_rate is nothing here and 1e-06 in the file",
+        "2 values of 1 run differ",
         "run r, step 2: cumulative_samples is 1024 here and 999 in the file",
         "run r, step 2: kl is nothing here and 0.5 in the file",
         "--replace",
@@ -246,3 +246,78 @@ def test_of_importers_that_race_with_one_file_one_writes(database: Engine) -> No
         thread.join()
     assert sorted(outcomes) == [(), (), (), ("r",)]
     assert count(database)["step"] == 20
+
+
+def test_what_was_not_known_of_a_run_is_filled_in(database: Engine) -> None:
+    store = ImportStore(database)
+    bare = replace(run_of(2), model=ModelRecord("Q", None), seed=None)
+    store.save(FILE, sweep="s", runs=[bare])
+    known = replace(bare, model=ModelRecord("Q", 7_000_000_000, family="Q"), seed=3, learning_rate=1e-6)
+    told = store.save(FILE, sweep="s", runs=[known], dry_run=True)
+    outcome = store.save(FILE, sweep="s", runs=[known])
+    assert told.runs == outcome.runs
+    (run,) = outcome.runs
+    assert (run.change, run.num_steps, set(run.filled)) == (
+        "extended", 0, {"seed", "learning_rate", "num_params", "family"},
+    )  # fmt: skip
+    (row,) = Reader(database).trials(outcome.sweep_id or 0)
+    assert (row.num_params, row.seed, row.axes) == (
+        7_000_000_000, 3, {"model": "Q", "seed": 3, "learning_rate": 1e-6},
+    )  # fmt: skip
+    for again in (known, bare):
+        assert store.save(FILE, sweep="s", runs=[again]).named("unchanged") == ("r",)
+    with database.connect() as connection:
+        science = connection.scalar(select(Trial.science)) or {}
+        assert (science["num_params"], science["seed"]) == (7_000_000_000, 3)
+    with pytest.raises(SpecError, match="num_params is 7000000000 here and 8000000000 in the file"):
+        store.save(FILE, sweep="s", runs=[replace(known, model=ModelRecord("Q", 8_000_000_000))])
+
+
+def test_filling_in_a_size_changes_no_run_of_another_sweep(database: Engine) -> None:
+    store, bare = ImportStore(database), replace(run_of(1), model=ModelRecord("Q", None))
+    outcomes = [store.save(FILE, sweep=sweep, runs=[bare]) for sweep in ("s", "t")]
+    store.save(FILE, sweep="s", runs=[replace(bare, model=ModelRecord("Q", 7_000_000_000))])
+    sizes = [Reader(database).trials(outcome.sweep_id or 0)[0].num_params for outcome in outcomes]
+    assert sizes == [7_000_000_000, None]
+
+
+def test_what_a_model_of_the_same_size_lacks_is_filled_in_once(database: Engine) -> None:
+    store = ImportStore(database)
+    store.save(FILE, sweep="s", runs=[run_of(1)])
+    known = replace(run_of(1), model=ModelRecord("base-7B", 7_000_000_000, total_params=7_600_000_000, variant="base"))
+    assert store.save(FILE, sweep="s", runs=[known]).runs[0].filled == ("total_params",)
+    assert store.save(FILE, sweep="s", runs=[known]).named("unchanged") == ("r",)
+    assert count(database)["model"] == 1
+
+
+def test_replacing_keeps_the_size_that_the_new_file_does_not_say(database: Engine) -> None:
+    store = ImportStore(database)
+    store.save(FILE, sweep="s", runs=[run_of(1)])
+    other = replace(run_of(1), seed=9, model=ModelRecord("base-7B", None))
+    outcome = store.save(LONGER, sweep="s", runs=[other], replace=True)
+    assert Reader(database).trials(outcome.sweep_id or 0)[0].num_params == 7_000_000_000
+
+
+def test_contradictions_of_one_kind_are_one_line(database: Engine) -> None:
+    store = ImportStore(database)
+    scores = tuple(replace(each, problems=None) for each in run_of(30).evaluations)
+    names = ("a", "b", "c")
+    store.save(FILE, sweep="s", runs=[replace(run_of(30, name=name), evaluations=scores) for name in names])
+    with pytest.raises(SpecError) as caught:
+        store.save(FILE, sweep="s", runs=[run_of(30, name=name) for name in names])
+    _, line = str(caught.value).splitlines()
+    assert line == (
+        "  run a, step 1: problems on math (greedy) is nothing here and 500 in the file "
+        "[89 more like it: 3 runs, steps 2, 3, 4, ...]"
+    )
+
+
+def test_what_scores_can_be_drawn_against_is_read_from_all_files_together(database: Engine) -> None:
+    store = ImportStore(database)
+    store.save(FILE, sweep="s", runs=[replace(run_of(2), steps=(), model=ModelRecord("Q", None))])
+    (alone,) = scored_by(database, "s")
+    assert (alone.benchmark, alone.rising, alone.unsized) == ("math", {"step"}, ("Q",))
+    store.save(LONGER, sweep="s", runs=[replace(run_of(2), evaluations=(), model=ModelRecord("Q", 10**9))])
+    (both,) = scored_by(database, "s")
+    assert (both.rising, both.unsized) == ({"step", "samples", "flops"}, ())
+    assert scored_by(database, "other") == []

@@ -95,3 +95,20 @@ def test_scalars_of_the_second_generation_are_read(tmp_path: Path) -> None:
 def test_a_folder_without_event_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="holds no event files"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("lost", [1, 20])
+def test_a_file_that_was_cut_off_is_told(tmp_path: Path, lost: int) -> None:
+    write(tmp_path / "a", [(step, {"train/reward": 0.25}) for step in range(1, 6)])
+    assert read(tmp_path, "model=Q")[0].notes == ()
+    (file,) = (tmp_path / "a").iterdir()
+    file.write_bytes(file.read_bytes()[:-lost])
+    (log,) = read(tmp_path, "model=Q")
+    assert [step.step for run in log.runs for step in run.steps] == [1, 2, 3, 4]
+    assert log.notes == (f"{file.name} is cut off in the middle of a record: incomplete, or still written to.",)
+
+
+def test_infinity_is_missing_and_told(tmp_path: Path) -> None:
+    write(tmp_path / "a", [(1, {"train/reward": 0.25, "train/kl": float("inf")})])
+    (log,) = read(tmp_path, "model=Q")
+    assert log.notes == ("step 1: train/kl is infinite, which is kept as missing",)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import numbers
 import pprint
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,45 @@ def test_a_file_without_steps_is_refused(tmp_path: Path) -> None:
     file.write_text("Nothing happened.\n")
     with pytest.raises(SpecError, match="holds no steps of verl"):
         read(file)
+
+
+def test_a_benchmark_that_no_score_takes_is_refused(log_file: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        read(log_file, "benchmark=gsm8k", "problems@gsm8k=1319")
+    for option in ("benchmark", "problems@gsm8k"):
+        assert (
+            f"--set {option}: applies to none of the scores, which have their own: val-core/openai/gsm8k/acc/mean@4"
+            in str(caught.value)
+        )
+
+
+@pytest.mark.parametrize("line", [json_line, console_line])
+def test_infinity_is_missing_and_told_in_both_kinds_of_log(
+    tmp_path: Path, line: Callable[[int, Mapping[str, object]], str]
+) -> None:
+    file = tmp_path / "run.log"
+    file.write_text(line(1, metrics(1, **{"actor/grad_norm": math.inf})) + line(2, metrics(2)))
+    log = read(file)
+    assert [step.gradient_norm for step in run_of(log).steps] == [None, 1.5]
+    assert log.notes == ("step 1: actor/grad_norm is infinite, which is kept as missing",)
+
+
+def test_a_line_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "run.log"
+    file.write_text(json_line(1, metrics(1)) + '{"step": 2, "da')
+    assert read(file).notes == ("Line 2 is cut off, it is left out: the log is incomplete, or still written to.",)
+    file.write_text(
+        "step:1 - actor/entropy:0.412 - actor/grad_norm:1.5\nstep:2 - actor/entropy:0.4 - actor/grad_norm:1"
+    )
+    log = read(file)
+    assert [(step.entropy, step.gradient_norm) for step in run_of(log).steps] == [(0.412, 1.5), (0.4, None)]
+    assert log.notes == (
+        "Line 2 is cut off, its last metric is left out: the log is incomplete, or still written to.",
+    )  # fmt: skip
+
+
+def test_a_whole_last_line_without_a_line_end_is_no_cut(tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    file.write_text(json_line(1, metrics(1)) + json_line(2, metrics(2)).rstrip("\n"))
+    log = read(file)
+    assert (len(run_of(log).steps), log.notes) == (2, ())

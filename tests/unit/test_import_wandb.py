@@ -172,3 +172,37 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="holds no W&B run"):
         read(tmp_path)
+
+
+def test_keys_of_the_configuration_are_shown_and_can_be_mapped(tmp_path: Path) -> None:
+    record(tmp_path, {"seed": 1, "lr": "1e-6", "size": 0.5, "opt": {"name": "adamw"}}, [{"r": 0.5}, {"r": 0.6}])
+    log = read(tmp_path, "model=Q", maps=("r=reward",))
+    assert (log.config, set(log.unused_config)) == ((("seed", "seed = 1"),), {"lr", "size", "opt.name"})
+    maps = ("r=reward", "config.lr=learning_rate", "config.size=num_params:billions", "config.seed=-")
+    run = run_of(mapped := read(tmp_path, "model=Q", maps=maps))
+    assert (run.learning_rate, run.model.num_params, run.seed) == (1e-6, 500_000_000, None)
+    assert set(mapped.unused_config) == {"seed", "opt.name"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("config.name=learning_rate", "config.name: 'adamw' is not a number, which learning_rate is."),
+        ("config.name=reward", "reward differs from step to step"),
+        ("config.nam=algorithm", "has no column 'config.nam'. Did you mean 'config.name'?"),
+    ],
+)
+def test_a_key_of_the_configuration_that_cannot_be_the_field_is_refused(
+    tmp_path: Path, argument: str, said: str
+) -> None:
+    record(tmp_path, {"name": "adamw"}, [{"r": 0.5}, {"r": 0.6}])
+    with pytest.raises(SpecError) as caught:
+        read(tmp_path, "model=Q", maps=("r=kl", argument))
+    assert said in str(caught.value)
+
+
+def test_infinity_is_missing_and_told(tmp_path: Path) -> None:
+    record(tmp_path, TRL_CONFIG, [{"train/global_step": 1, "train/reward": 0.5, "train/kl": float("inf")}])
+    log = read(tmp_path)
+    assert run_of(log).steps[0].kl is None
+    assert any("step 1: train/kl is infinite" in note for note in log.notes)

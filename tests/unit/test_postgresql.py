@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import URL, Engine, text
@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from db.connection import postgresql
 from db.database import open_database
 from db.errors import DatabaseError
+from db.querying.readonly import open_read_only
 from tests.postgresql import PostgresqlServer
 
 PASSWORD = "s3cret-word"
@@ -114,6 +115,19 @@ def test_what_the_driver_says_becomes_one_sentence(said: str, meaning: str) -> N
 def test_an_old_server_is_refused(postgresql_url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "OLDEST_SERVER", 99)
     assert "rlsweep needs 99 or newer" in refusal(postgresql_url)
+
+
+@pytest.mark.parametrize("opened", [open_database, open_read_only])
+def test_a_database_that_cannot_hold_every_text_is_refused(
+    postgresql_server: PostgresqlServer, opened: Callable[[URL], Engine]
+) -> None:
+    url = postgresql_server.new_database(empty=True)
+    postgresql_server.drop_database(url)
+    settings = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    postgresql_server.execute(f"CREATE DATABASE {url.database} {settings}")
+    with pytest.raises(DatabaseError, match=r"keeps text in SQL_ASCII.*ENCODING 'UTF8': `createdb --encoding=UTF8"):
+        opened(url)
+    postgresql_server.drop_database(url)
 
 
 def test_a_connection_that_died_is_replaced(postgresql_server: PostgresqlServer, postgresql_database: Engine) -> None:

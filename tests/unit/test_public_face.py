@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
 import rlsweep
 from db.description.catalog import Kind, relations
 from db.errors import DatabaseError, SpecError
 from db.views import views
 from exchange.frames import Results
-from tests.filled import STEPS, fill
+from tests.filled import DRAWS, STEPS, fill, save_a_fit
 
 DTYPES = {
     Kind.INTEGER: "Int64",
@@ -26,6 +28,7 @@ DTYPES = {
     Kind.TIMESTAMP: "datetime64[us, UTC]",
     Kind.TEXT: "string",
     Kind.JSON: "string",
+    Kind.BYTES: "object",
 }
 
 
@@ -77,10 +80,70 @@ def test_rows_are_chosen_by_the_values_of_their_columns(results: Results) -> Non
     assert len(results.learning_curve(trial_id=curve.trial_id, step=0)) == 1
     now = datetime.now(UTC)
     assert len(results.trial_status(started_at=now)) == 0
-    with pytest.raises(SpecError, match=r"no column 'modl'.*model"):
-        results.learning_curve(modl="large")
     with pytest.raises(SpecError, match="give an aware datetime"):
         results.trial_status(started_at=now.replace(tzinfo=None))
+
+
+def test_several_values_may_come_in_any_collection_and_hold_a_missing_one(results: Results) -> None:
+    assert list(results.learning_curve(trial_id=1, step=range(1, 3)).step) == [1, 2]
+    assert len(results.learning_curve(tau=[2.0, None], step=0)) == 2
+    assert len(results.learning_curve(tau=float("nan"), step=0)) == 1
+    assert len(results.learning_curve(tau=pd.array([None], dtype="Int64"), step=0)) == 1
+    assert len(results.learning_curve(num_params=1e6, step=0)) == 2
+    assert len(results.learning_curve(model=[])) == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({"modl": "x"}, "no column 'modl'. Did you mean `model`?"),
+        ({"zzz": 1}, "no column 'zzz'. Its columns: evaluation_id, trial_id, "),
+        ({"num_params": "7B"}, "num_params holds integers, and '7B' is none."),
+        ({"seed": [1, 0.5]}, "seed holds integers, and 0.5 is none."),
+        ({"seed": True}, "seed holds integers, and True is none."),
+        ({"model": 7}, "model holds text, and 7 is none."),
+        ({"tau": "two"}, "tau holds numbers, and 'two' is none."),
+    ],
+)
+def test_a_column_or_a_value_that_cannot_be_is_named(results: Results, where: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        results.learning_curve(**where)
+
+
+def test_what_is_closed_is_closed(database: Engine) -> None:
+    results = rlsweep.open(database.url.render_as_string(hide_password=False))
+    results.close()
+    results.close()
+    calls = (results.learning_curve, results.views, results.__enter__, lambda: results.describe("trial"))
+    for call in (*calls, lambda: results.sql("SELECT 1")):
+        with pytest.raises(rlsweep.Error, match=r"are closed; rlsweep\.open opens them again"):
+            call()  # type: ignore[operator]
+    assert repr(results).endswith(", closed>")
+
+
+def test_every_error_is_one_that_can_be_imported(sqlite_url: URL, tmp_path: Path) -> None:
+    with pytest.raises(rlsweep.Error, match="neither a path nor text"):
+        rlsweep.open(5)  # type: ignore[arg-type]
+    with pytest.raises(rlsweep.Error, match=r"There is no database at .*`rlsweep import`"):
+        rlsweep.open(tmp_path / "none.db")
+    with rlsweep.open(Path(str(sqlite_url.database))) as results, pytest.raises(rlsweep.Error, match="no value for :x"):
+        results.sql("SELECT :x")
+
+
+def test_the_time_limit_is_named_where_it_is_set(sqlite_url: URL) -> None:
+    with pytest.raises(rlsweep.Error, match="seconds above 0, or None"):
+        rlsweep.open(str(sqlite_url), time_limit_seconds=-1)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    results = rlsweep.open(str(sqlite_url), time_limit_seconds=0.1)
+    with pytest.raises(rlsweep.Error, match=r"rlsweep\.open\(\.\.\., time_limit_seconds=\.\.\.\) in Python"):
+        results.sql(endless)
+
+
+def test_bytes_are_bytes(database: Engine) -> None:
+    save_a_fit(database)
+    with rlsweep.open(database.url.render_as_string(hide_password=False)) as results:
+        assert results.view("fit_parameter").draws.tolist() == [DRAWS, None]
+        assert results.sql("SELECT draws FROM fit_parameter ORDER BY name").draws[0] == DRAWS
 
 
 def test_rows_come_in_order(results: Results) -> None:

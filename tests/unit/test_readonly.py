@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import math
+import re
 import shutil
 import signal
 import sqlite3
@@ -12,24 +13,23 @@ import time
 import tracemalloc
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, Select, select, text
+from sqlalchemy import URL, Engine, select, text
 
 from db.database import VERSION_TABLE, begin_write, open_database
 from db.errors import DatabaseError, SchemaVersionError, SpecError
-from db.querying.readonly import open_read_only, stream_rows
+from db.querying.readonly import open_read_only, stream_rows, superuser
 from db.tables import Base, Trial
 from tests.filled import fill
+from tests.permissions import as_nobody
 from tests.postgresql import PostgresqlServer
 
 ROW = "model (name, created_at) VALUES ('x', '2026-01-01 00:00:00')"
 
-NOBODY = 65534
 COUNT = "SELECT count(*) FROM trial"
 NUMBERS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n{bound}) "
 
@@ -58,7 +58,7 @@ ATTACKS = [
     f"WITH a AS (SELECT 1) INSERT INTO {ROW}",
     f"INSERT INTO {ROW} RETURNING id",
     "DELETE FROM step RETURNING step",
-    "EXPLAIN DELETE FROM step",
+    "EXPLAIN SELECT 1; DELETE FROM step",
     "REINDEX",
     "ANALYZE",
     "VACUUM",
@@ -66,6 +66,7 @@ ATTACKS = [
     "-- nothing",
 ]
 SQLITE_ATTACKS = [
+    "EXPLAIN DELETE FROM step",
     "REPLACE INTO model (id, name, created_at) VALUES (1, 'x', '2026-01-01 00:00:00')",
     "ATTACH 'other.db' AS other",
     "ATTACH DATABASE 'file:rlsweep.db?mode=rw' AS other",
@@ -96,6 +97,9 @@ SQLITE_ATTACKS = [
     "SELECT * FROM pragma_user_version(5)",
 ]
 POSTGRESQL_ATTACKS = [
+    "EXPLAIN ANALYZE DELETE FROM step",
+    "explain (analyze, verbose) SELECT write_a_row()",
+    "EXPLAIN SELECT 1; COMMIT; DELETE FROM step",
     "WITH gone AS (DELETE FROM step RETURNING *) SELECT * FROM gone",
     f"WITH new AS (INSERT INTO {ROW} RETURNING id) SELECT * FROM new",
     "SET transaction_read_only = off",
@@ -146,6 +150,11 @@ REFUSALS = [
     ("SELECT * FROM nothing_like_it", r"Views: learning_curve, .*`rlsweep sql` lists the tables too"),
     ("SELECT modl FROM trial", r"modl(?s:.*)Did you mean model"),
     ("SELECT 1,\n  2 FROM trial WHERE )", r'near "\)"(?s:.*)(line 2, column 22|LINE 2:   2 FROM trial WHERE \))'),
+    ("SELECT modl FROM learning_curve", r"modl(?s:.*)Did you mean model\?$"),
+    ("SELECT reward FROM learning_curve", r"reward(?s:.*)reward is a column of live_step, step\."),
+    ("SELECT xyz FROM learning_curve", r"xyz(?s:.*)`rlsweep sql --describe learning_curve` lists the columns"),
+    ("SELECT 1; SELECT 2", r"(one statement|multiple commands)[^\n]*\.? ?\n?Write one statement: .* first `;`\.$"),
+    ("VACUUM", r"(?s:.*)The connection only reads: one SELECT"),
     ("DELETE FROM step", r"(?s:.*)The connection only reads: one SELECT"),
 ]
 WRITING_FUNCTIONS = [
@@ -157,7 +166,7 @@ WRITING_FUNCTIONS = [
 ]
 
 
-def rows(engine: Engine, query: str | Select[Any], parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+def rows(engine: Engine, query: Any, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
     with stream_rows(engine, query, parameters) as stream:
         return [tuple(row) for batch in stream.batches for row in batch]
 
@@ -236,6 +245,18 @@ def test_postgresql_refuses_what_would_write_or_leave_the_transaction(postgresql
     assert contents(postgresql_database) == before
 
 
+def test_explain_shows_a_plan_and_changes_nothing(filled: Engine, reading: Engine) -> None:
+    before = contents(filled)
+    sqlite = filled.dialect.name == "sqlite"
+    assert rows(reading, f"-- why?\nEXPLAIN {'QUERY PLAN ' if sqlite else ''}SELECT * FROM learning_curve")
+    if not sqlite:
+        assert rows(reading, "explain select * from step where step > :least", {"least": 3})
+        # PostgreSQL lets EXPLAIN make a table even in a READ ONLY transaction, which then is not committed.
+        for query in ("EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1", "EXPLAIN DELETE FROM step"):
+            assert rows(reading, query)
+    assert contents(filled) == before
+
+
 def test_what_a_query_does_to_its_postgresql_session_ends_with_it(postgresql_database: Engine) -> None:
     reading = open_read_only(postgresql_database.url)
     rows(reading, "SELECT set_config('default_transaction_read_only', 'off', false)")
@@ -280,10 +301,93 @@ def test_parameters_take_their_places(reading: Engine) -> None:
     query = "SELECT seed FROM trial WHERE seed IN :seeds AND created_at > :since AND model <> '100%' ORDER BY seed"
     since = datetime.now(UTC) - timedelta(hours=1)
     assert rows(reading, query, {"seeds": [1, 3], "since": since}) == [(1,), (3,)]
-    with pytest.raises(SpecError, match="no place for a parameter"):
-        rows(reading, "SELECT 1", {"seed": 1})
-    with pytest.raises(SpecError, match="seeds"):
-        rows(reading, query, {})
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "answer"),
+    [
+        ("SELECT count(*) FROM trial WHERE id IN :ids", {"ids": range(1, 3)}, 2),
+        ("SELECT count(*) FROM trial WHERE id IN (:ids)", {"ids": [1, 3]}, 2),
+        ("SELECT count(*) FROM trial WHERE id IN ( :ids, :one )", {"ids": {1}, "one": 2}, 2),
+        ("SELECT count(*) FROM trial WHERE (id IN :ids)", {"ids": (1, 2, 3)}, 3),
+        ("SELECT count(*) FROM trial WHERE seed = :seed AND ':seed' <> '%d' -- :what", {"seed": 1}, 1),
+        ("SELECT count(*) FROM trial WHERE tau = :tau", {"tau": math.nan}, 0),
+        ("SELECT CAST(CAST(:x AS TEXT) AS INTEGER) % 10", {"x": "13"}, 3),
+    ],
+)
+def test_values_take_the_places_of_their_names(
+    reading: Engine, query: str, values: dict[str, Any], answer: int
+) -> None:
+    assert rows(reading, query, values) == [(answer,)]
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "message"),
+    [
+        ("SELECT :seed, :tau", {"tau": 1}, r"no value for :seed\. A value is given by name: .*--param seed=1"),
+        ("SELECT :seed", None, "no value for :seed"),
+        ("SELECT 1", {"seed": 1}, "no place for the parameter seed; it has none"),
+        ("SELECT :a", {"a": 1, "seed": 1}, "no place for the parameter seed; it has :a"),
+        ("SELECT :a", (1,), r"Parameters are given as \(1,\), not by name"),
+        ("SELECT 1 WHERE 1 IN :a", {"a": []}, "Parameter 'a' is empty"),
+        ("SELECT :a", {"a": {}}, "Parameter 'a' is {}, of type dict. It can be"),
+        ("SELECT :a", {"a": 2**64}, "which is no 64-bit integer; write 1.8446"),
+        ("SELECT :a", {"a": datetime(2026, 1, 1)}, "has no time zone; give an aware datetime"),
+        (5, None, "The query is 5, which is no text"),
+    ],
+)
+def test_a_value_that_does_not_fit_the_query_is_named(
+    reading: Engine, query: str, values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        rows(reading, query, values)
+
+
+def test_sqlites_other_ways_to_write_a_parameter_are_named(sqlite_database: Engine) -> None:
+    for mark in ("?", "?1", "@seed", "$seed"):
+        with pytest.raises(SpecError, match=re.escape(f"a parameter written {mark}; write it :name")):
+            rows(open_read_only(sqlite_database.url), f"SELECT {mark}")
+
+
+def test_only_names_that_the_database_has_are_suggested(filled: Engine, reading: Engine) -> None:
+    with begin_write(filled) as writing:
+        writing.execute(text("DROP VIEW learning_curve CASCADE" if filled.dialect.name == "postgresql" else
+                             "DROP VIEW learning_curve"))  # fmt: skip
+    with pytest.raises(SpecError, match="lost its view learning_curve: `rlsweep db upgrade` makes it again"):
+        rows(reading, "SELECT * FROM learning_curve")
+    with pytest.raises(SpecError) as caught:
+        rows(reading, "SELECT * FROM learning_curv")
+    assert "learning_curve," not in str(caught.value)
+    assert "mean learning_curve" not in str(caught.value)
+
+
+def test_a_query_leaves_no_file_beside_a_database_that_nobody_has_open(sqlite_url: URL) -> None:
+    reading = open_read_only(sqlite_url)
+    folder = Path(str(sqlite_url.database)).parent
+    assert rows(reading, COUNT) == [(0,)]
+    assert [path.name for path in folder.iterdir()] == ["rlsweep.db"]
+    with open_database(sqlite_url).connect() as held:
+        held.execute(text(COUNT))
+        rows(reading, COUNT)
+        assert (folder / "rlsweep.db-wal").exists()
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, "5"])
+def test_a_time_limit_that_is_none_is_refused(sqlite_url: URL, seconds: Any) -> None:
+    with pytest.raises(SpecError, match="give a number of seconds above 0, or None"):
+        open_read_only(sqlite_url, time_limit_seconds=seconds)
+
+
+def test_a_superuser_is_told_from_a_role_that_only_reads(
+    postgresql_database: Engine, postgresql_server: PostgresqlServer
+) -> None:
+    postgresql_server.execute("DROP ROLE IF EXISTS reader")
+    postgresql_server.execute("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+    url = postgresql_database.url
+    assert superuser(open_read_only(url)) == "postgres"
+    reading = open_read_only(url.set(username="reader"))
+    assert superuser(reading) is None
+    assert rows(reading, COUNT) == [(0,)]
 
 
 def test_committed_rows_are_seen_while_another_writes(filled: Engine, reading: Engine) -> None:
@@ -375,19 +479,6 @@ def test_another_revision_is_refused_as_elsewhere(filled: Engine) -> None:
     with pytest.raises(SchemaVersionError, match="newer than this rlsweep") as caught:
         open_read_only(filled.url)
     assert caught.value.exit_code == 5
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Without the superuser's rights, to whom nothing is forbidden; tests in a container run as root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.setresuid(NOBODY, NOBODY, 0)
-    try:
-        yield
-    finally:
-        os.setresuid(0, 0, 0)
 
 
 @pytest.fixture

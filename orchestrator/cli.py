@@ -10,7 +10,7 @@ import sys
 import typer
 
 from orchestrator.commands import db as db_commands
-from orchestrator.commands import explain, export, fit, plot, show, sql, status, submit, validate, version
+from orchestrator.commands import explain, export, fit, plan, plot, schema, show, sql, status, submit, validate, version
 from orchestrator.commands import import_ as import_commands
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (validate, submit, status, show, explain, fit, plot, sql, export, version):
+for module in (validate, plan, submit, status, show, explain, fit, plot, sql, export, schema, version):
     app.command(name=module.NAME)(module.command)
 app.add_typer(import_commands.app, name=import_commands.NAME)
 app.add_typer(db_commands.app, name=db_commands.NAME)

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Literal
 
 from db.errors import SpecError
-from orchestrator.planning.layout import BatchRecipe
+from orchestrator.planning.placing_case import BatchRecipe
 from workers.flops import BlockFlops, DecoderShape, Lora, block_flops, forward_flops, generation_flops
 from workers.spec import Evaluation
 

@@ -59,6 +59,38 @@ GPU_TYPES = {
 }
 
 
+# What CUDA calls them, where that is the kind of the table: a slice of one, or a slower relative, is another device.
+_DEVICES = {
+    "NVIDIA B200": "B200-180GB",
+    "NVIDIA H200": "H200-141GB",
+    "NVIDIA H100 80GB HBM3": "H100-80GB",
+    "NVIDIA H100 NVL": "H100-NVL-94GB",
+    "NVIDIA H100 PCIe": "H100-PCIe-80GB",
+    "NVIDIA H800": "H800-80GB",
+    "NVIDIA H20": "H20-96GB",
+    "NVIDIA A100-SXM4-80GB": "A100-80GB",
+    "NVIDIA A100 80GB PCIe": "A100-80GB",
+    "NVIDIA A100-SXM4-40GB": "A100-40GB",
+    "NVIDIA A100-PCIE-40GB": "A100-40GB",
+    "NVIDIA A800-SXM4-80GB": "A800-80GB",
+    "NVIDIA A800 80GB PCIe": "A800-80GB",
+    "NVIDIA L40S": "L40S-48GB",
+    "NVIDIA L40": "L40-48GB",
+    "NVIDIA A40": "A40-48GB",
+    "NVIDIA A10": "A10-24GB",
+    "NVIDIA L4": "L4-24GB",
+    "NVIDIA GeForce RTX 5090": "RTX-5090-32GB",
+    "NVIDIA GeForce RTX 4090": "RTX-4090-24GB",
+    "NVIDIA GeForce RTX 3090": "RTX-3090-24GB",
+}
+
+
+def gpu_of_device(device: str) -> GpuType | None:
+    """The GPU that a trial recorded as its device, by the name that torch gives it; None for any other device."""
+    name = _DEVICES.get(device)
+    return None if name is None else GPU_TYPES[name]
+
+
 def gpu_type(name: str) -> GpuType:
     """The GPU of that name, in any case, with or without the memory it ends in where that is unambiguous.
 

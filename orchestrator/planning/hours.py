@@ -1,14 +1,15 @@
 """From FLOPs to GPU-hours and wall time, with an interval that says how sure that is.
 
 GPU-hours = FLOPs / (utilisation x peak). Utilisation is the share of a GPU's peak that model FLOPs reach over a whole
-step, generation and waiting included. Where trials of the kind have been measured their utilisation is used; else it
-is assumed from the model's size.
+step, generation and waiting included. A user's own number counts first; then, where trials of the kind have been
+measured, theirs; else it is assumed from the model's size.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
+import statistics
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ ASSUMED_FACTOR = 2.0
 # One measured trial says nothing of the spread; estimates calibrated on one are asked to be within a quarter.
 SINGLE_TRIAL_FACTOR = 1.25
 _STANDARD_DEVIATIONS = 2.0
-_LEAST_SHARE = 0.25  # the interval of a measured utilisation does not reach below this share of its mean
+_LEAST_SHARE = 0.25  # the interval of what was measured does not reach below this share of its mean
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,17 @@ class Interval:
     def times(self, factor: float) -> Interval:
         return Interval(self.low * factor, self.central * factor, self.high * factor)
 
+    def plus(self, other: Interval) -> Interval:
+        """The sum, as if whatever is wrong with the one were wrong with the other too."""
+        return Interval(self.low + other.low, self.central + other.central, self.high + other.high)
+
 
 @dataclass(frozen=True)
 class Utilisation:
     """The share of peak that model FLOPs reach, and where that number comes from."""
 
     share: Interval
-    source: Literal["measured", "assumed"]
+    source: Literal["given", "measured", "assumed"]
     num_trials: int = 0
 
 
@@ -76,6 +81,12 @@ def assumed_utilisation(active_params: float) -> Utilisation:
     return Utilisation(Interval(share / ASSUMED_FACTOR, share, share * ASSUMED_FACTOR), "assumed")
 
 
+def given_utilisation(share: float) -> Utilisation:
+    """A user's own number; it is trusted as much as a single measured trial."""
+    interval = _spread(share, None)
+    return Utilisation(Interval(interval.low, share, min(interval.high, 1.0)), "given")
+
+
 def measured_utilisation(*, mean: float, standard_deviation: float | None, num_trials: int) -> Utilisation:
     """From trials of the kind: mean and spread between them (None where there is one trial).
 
@@ -83,12 +94,25 @@ def measured_utilisation(*, mean: float, standard_deviation: float | None, num_t
     """
     if not 0 < mean <= 1:
         raise SpecError(f"a measured utilisation of {mean:g} is not between 0 and 1; check the GPU's peak FLOP/s.")
+    return Utilisation(_spread(mean, standard_deviation), "measured", num_trials)
+
+
+def measured_shares(shares: Sequence[float]) -> Utilisation:
+    """From the utilisation of each trial of the kind."""
+    deviation = statistics.stdev(shares) if len(shares) > 1 else None
+    return measured_utilisation(mean=statistics.fmean(shares), standard_deviation=deviation, num_trials=len(shares))
+
+
+def measured_interval(values: Sequence[float]) -> Interval:
+    """What the next trial of a kind is expected to show, where these have shown `values`, all above 0."""
+    return _spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+
+def _spread(mean: float, standard_deviation: float | None) -> Interval:
     if standard_deviation is None:
-        low, high = mean / SINGLE_TRIAL_FACTOR, mean * SINGLE_TRIAL_FACTOR
-    else:
-        spread = _STANDARD_DEVIATIONS * standard_deviation
-        low, high = max(mean - spread, mean * _LEAST_SHARE), mean + spread
-    return Utilisation(Interval(low, mean, high), "measured", num_trials)
+        return Interval(mean / SINGLE_TRIAL_FACTOR, mean, mean * SINGLE_TRIAL_FACTOR)
+    spread = _STANDARD_DEVIATIONS * standard_deviation
+    return Interval(max(mean - spread, mean * _LEAST_SHARE), mean, mean + spread)
 
 
 def gpu_hours(flops: float, gpu: GpuType, utilisation: Utilisation) -> Interval:

@@ -14,18 +14,17 @@ from functools import lru_cache
 from db.errors import SpecError
 from orchestrator.planning.architectures import Architecture
 from orchestrator.planning.gpus import GPU_TYPES, GpuType
-from orchestrator.planning.layout import (
+from orchestrator.planning.layout import MIN_LIVE_COMPLETIONS, Placement, lay_out
+from orchestrator.planning.memory import Training, state_memory
+from orchestrator.planning.placing_case import (
     MAX_GPUS,
-    MIN_LIVE_COMPLETIONS,
     BatchRecipe,
     Case,
-    Placement,
     Wishes,
+    can_spread,
     check_division,
-    lay_out,
     named_gpus,
 )
-from orchestrator.planning.memory import Training, state_memory
 from workers.flops import Lora
 
 STATE_SHARE = 0.55  # leaves room for activations, the engine's weights and a cache worth having
@@ -84,7 +83,8 @@ def _gpu_counts(case: Case) -> Iterator[int]:
     for gpus in (*within, *range(node, most + 1, node)):
         per_pass = gpus * (case.wishes.micro_batch or 1)
         fits_parallel = gpus % (case.wishes.tensor_parallel or 1) == 0
-        if gpus <= most and fits_parallel and case.recipe.completions_per_update % per_pass == 0:
+        divides = fits_parallel and case.recipe.completions_per_update % per_pass == 0
+        if gpus <= most and divides and can_spread(case, gpus):
             yield gpus
 
 
@@ -98,6 +98,7 @@ def _advice(case: Case) -> str:
     changes = {
         "another tensor_parallel": replace(case, wishes=replace(wishes, tensor_parallel=None)),
         "another micro_batch": replace(case, wishes=replace(wishes, micro_batch=None)),
+        "sleep_mode": replace(case, wishes=replace(wishes, sleep_mode=None)),
         "gradient checkpointing": replace(case, training=replace(training, gradient_checkpointing=True)),
         "a bfloat16 reference": replace(
             case, training=replace(training, reference_bytes=min(2, training.reference_bytes))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from orchestrator.planning.architectures import Architecture
 from orchestrator.planning.memory import lora_params
@@ -62,8 +63,18 @@ def _kept_and_peak(milestones: tuple[int, ...], every_steps: int, keep_newest: i
     """Checkpoints at the end, and at the worst moment: a new one is whole before an old one is deleted."""
     existing: list[int] = []
     peak = 0
-    for step in sorted({*range(every_steps, milestones[-1] + 1, every_steps), *milestones}):
+    for step in _telling_steps(milestones, every_steps, keep_newest):
         existing.append(step)
         peak = max(peak, len(existing))
         existing = [kept for kept in existing if kept in existing[-keep_newest:] or kept in milestones]
     return len(existing), peak
+
+
+def _telling_steps(milestones: tuple[int, ...], every_steps: int, keep_newest: int) -> list[int]:
+    """The steps of milestones and of the last few checkpoints before each: earlier ones come and go alike."""
+    steps = set(milestones)
+    for before, milestone in pairwise((0, *milestones)):
+        number = min(milestone // every_steps - before // every_steps, keep_newest + 2)
+        last = milestone // every_steps
+        steps.update(every_steps * count for count in range(last - number + 1, last + 1))
+    return sorted(steps)

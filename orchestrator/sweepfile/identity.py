@@ -11,12 +11,16 @@ what they were; its default therefore never changes.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
-from workers.spec import TrialSpec
+from pydantic import BaseModel
+
+from workers.spec import Algorithm, Data, Model, TrialSpec
 
 IDENTITY_VERSION = 1
 
@@ -32,28 +36,73 @@ _ALWAYS_WRITTEN: dict[str, frozenset[str]] = {
     }),
     "sampling": frozenset({"max_completion_tokens", "temperature", "top_p"}),
 }  # fmt: skip
+_OPTIONAL = ("lora", "environment")
+_SECTIONS = (*_ALWAYS_WRITTEN, *_OPTIONAL)
 _NOT_SCIENCE = {"model": {"nominal_params"}, "data": {"heldout_problems"}}
 
 
 def science(spec: TrialSpec) -> dict[str, Any]:
     """The canonical configuration that identifies a trial."""
     fields: dict[str, Any] = {"identity_version": IDENTITY_VERSION, "seed": spec.seed}
-    for section, first in _ALWAYS_WRITTEN.items():
+    for section in _SECTIONS:
         part = getattr(spec, section)
-        later = part.model_dump(mode="json", exclude_defaults=True, exclude=first | _NOT_SCIENCE.get(section, set()))
-        fields[section] = part.model_dump(mode="json", include=first) | later
-    for section in ("lora", "environment"):
-        if getattr(spec, section) is not None:
-            fields[section] = getattr(spec, section).model_dump(mode="json")
-    fields["algorithm"]["loss_aggregation"] = fields["algorithm"].pop("aggregation")  # its name in the first release
-    if not spec.data.drop_near_duplicates:
-        fields["data"].pop("heldout", None)  # only scored with
-    _identify_model(fields["model"])
+        if part is not None:
+            fields[section] = _canonical(section, _Same(part))[0]
+    return copy.deepcopy(fields) | _between_sections(spec)
+
+
+def science_hash(spec: TrialSpec) -> str:
+    """The trial's identity, such as `v1:9f86d0...`; equal exactly when `science` is."""
+    fields = {"identity_version": IDENTITY_VERSION, "seed": spec.seed, **_between_sections(spec)}
+    texts = {name: _json(value) for name, value in fields.items()}
+    for section in _SECTIONS:
+        part = getattr(spec, section)
+        if part is not None:
+            texts[section] = _canonical(section, _Same(part))[1]
+    return _hash("{" + ",".join(f'"{name}":{text}' for name, text in sorted(texts.items())) + "}")
+
+
+def _between_sections(spec: TrialSpec) -> dict[str, Any]:
+    """What is science only because of another section."""
+    fields: dict[str, Any] = {}
     if spec.horizon_reason:
         fields["horizon"] = {"unit": spec.budget.unit, "at": spec.budget.last}
     if spec.algorithm.aggregation == "micro_batch_token_mean":
         fields["micro_batch"] = spec.execution.micro_batch
     return fields
+
+
+class _Same:
+    """A part of a specification that is equal only to itself: the trials of a sweep share most of their parts."""
+
+    def __init__(self, part: BaseModel) -> None:
+        self.part = part
+
+    def __hash__(self) -> int:
+        return id(self.part)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.part is self.part
+
+
+@lru_cache(maxsize=2048)
+def _canonical(section: str, same: _Same) -> tuple[dict[str, Any], str]:
+    """The science of one section, and its JSON."""
+    part = same.part
+    if section in _OPTIONAL:
+        fields = part.model_dump(mode="json")
+    else:
+        first = _ALWAYS_WRITTEN[section]
+        left_out = first | _NOT_SCIENCE.get(section, set())
+        later = part.model_dump(mode="json", exclude_defaults=True, exclude=set(left_out))
+        fields = part.model_dump(mode="json", include=set(first)) | later
+    if isinstance(part, Algorithm):
+        fields["loss_aggregation"] = fields.pop("aggregation")  # its name in the first release
+    if isinstance(part, Data) and not part.drop_near_duplicates:
+        fields.pop("heldout", None)  # only scored with
+    if isinstance(part, Model):
+        _identify_model(fields)
+    return fields, _json(fields)
 
 
 def _identify_model(fields: dict[str, Any]) -> None:
@@ -63,20 +112,17 @@ def _identify_model(fields: dict[str, Any]) -> None:
         fields["source"] = fields["revision"] = None
 
 
-def science_hash(spec: TrialSpec) -> str:
-    """The trial's identity, such as `v1:9f86d0...`; equal exactly when `science` is."""
-    return _hash(science(spec))
-
-
 def execution_hash(spec: TrialSpec) -> str:
     """How the trial is executed, such as `v1:2c26b4...`."""
-    return _hash(
-        {"identity_version": IDENTITY_VERSION, **spec.execution.model_dump(mode="json", exclude_defaults=True)}
-    )
+    fields = spec.execution.model_dump(mode="json", exclude_defaults=True)
+    return _hash(_json({"identity_version": IDENTITY_VERSION, **fields}))
 
 
-def _hash(fields: Mapping[str, Any]) -> str:
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _json(fields: Any) -> str:
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _hash(canonical: str) -> str:
     return f"v{IDENTITY_VERSION}:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 

@@ -6,18 +6,22 @@ keeps the place where it was written, so a problem is reported in the file that 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path as FilePath
 from typing import Any
 
+from orchestrator.sweepfile.hints import shown
 from orchestrator.sweepfile.problems import InvalidSweep, Path, SpecProblem
-from orchestrator.sweepfile.wording import shown
 from orchestrator.sweepfile.yaml_source import YamlSource, read_yaml
 
 KEY = "extends"
 
 
 def read_with_parents(file: FilePath) -> YamlSource:
-    """A sweep file put over the file it extends, and so on. Raises InvalidSweep if one of them cannot be read."""
+    """A sweep file put over the file it extends, and so on. Raises InvalidSweep if it cannot be read itself.
+
+    A file further up that cannot be read is a problem of the source, which says so in `unread`.
+    """
     return _read(file, children=())
 
 
@@ -26,21 +30,42 @@ def _read(file: FilePath, children: tuple[FilePath, ...]) -> YamlSource:
     if KEY not in source.data:
         return source
     named = source.data.pop(KEY)
-    if not isinstance(named, str):
-        raise _problem(source, f"found {shown(named)}, expected the path of a sweep file")
-    parent_file = file.parent / named
     lineage = (*children, file.resolve())
-    if parent_file.resolve() in lineage:
-        raise _problem(source, f"goes round in a circle: {named} extends this file, directly or through others")
-    if not parent_file.is_file():
-        raise _problem(source, f"there is no file {parent_file}; the path is taken from the folder of this file")
-    return put_over(_read(parent_file, lineage), source)
+    reason = _reason_against(named, file, lineage)
+    if reason is not None:
+        return _without_parent(source, [SpecProblem(source.position((KEY,)), (KEY,), reason)])
+    try:
+        parent = _read(file.parent / named, lineage)
+    except InvalidSweep as error:
+        return _without_parent(source, error.problems)
+    return put_over(parent, source)
+
+
+def _reason_against(named: Any, file: FilePath, lineage: tuple[FilePath, ...]) -> str | None:
+    if not isinstance(named, str):
+        return f"found {shown(named)}, expected the path of a sweep file"
+    parent = file.parent / named
+    if parent.resolve() == file.resolve():
+        return "a file cannot extend itself"
+    if parent.resolve() in lineage:
+        return f"goes round in a circle: {named} extends this file through others"
+    if not parent.is_file():
+        return f"there is no file {parent}; the path is taken from the folder of this file"
+    return None
+
+
+def _without_parent(source: YamlSource, problems: Iterable[SpecProblem]) -> YamlSource:
+    source.problems += problems
+    source.unread.append(())
+    return source
 
 
 def put_over(parent: YamlSource, child: YamlSource) -> YamlSource:
     """One source with the values of both; where both have one, the child's."""
     text = f"{child.text.rstrip()}\n\n# What it extends, {parent.name}:\n{parent.text}"
     merged = YamlSource(child.name, text, positions=dict(parent.positions), key_positions=dict(parent.key_positions))
+    merged.problems = [*parent.problems, *child.problems]
+    merged.unread = [*parent.unread, *child.unread]
     merged.data = _merged(parent.data, child.data, (), merged)
     merged.positions |= child.positions
     merged.key_positions |= child.key_positions
@@ -58,7 +83,3 @@ def _merged(parent: Any, child: Any, path: Path, source: YamlSource) -> Any:
         for known in [each for each in places if each[: len(path)] == path and each != path]:
             del places[known]
     return child
-
-
-def _problem(source: YamlSource, message: str) -> InvalidSweep:
-    return InvalidSweep([SpecProblem(source.position((KEY,)), (KEY,), message)])

@@ -5,9 +5,10 @@ Nothing heavy is imported: `validate` must answer in a blink.
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from orchestrator.sweepfile.algorithms import REFUSED
 from orchestrator.sweepfile.running import Checkpoints, Expected, Limits, ResourceRule, Retry
@@ -46,6 +47,14 @@ class ModelEntry(Strict):
     made: MadeModel | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     nominal_params: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ModelEntry:
+        if (self.source is None) == (self.made is None):
+            raise ValueError("needs exactly one of `source`, where the weights are, and `made`, how they are made here")
+        if self.made is not None and self.revision is not None:
+            raise ValueError("`revision` means nothing for a model that is made here")
+        return self
 
 
 def _refuse_known_strangers(name: Any) -> Any:
@@ -104,6 +113,14 @@ class Budgets(Budget):
     """
 
     trajectories: Literal["shared", "separate"] = "shared"
+
+    @field_validator("at")
+    @classmethod
+    def _ascend(cls, at: tuple[float, ...]) -> tuple[float, ...]:
+        for before, after in itertools.pairwise(at):
+            if after <= before:
+                raise ValueError(f"budgets must ascend without repeats, and {after:.12g} comes after {before:.12g}")
+        return at
 
 
 class FitSettings(Strict):

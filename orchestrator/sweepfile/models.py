@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.sweepfile.language import ModelEntry
+from orchestrator.sweepfile.names import closest
 from workers.spec import Model
 
 
 class UnknownModel(ValueError):
-    """A model name that `models` does not define and that is no hub id or folder."""
+    """A model that is neither defined in `models` nor a hub id nor a folder."""
 
 
 def resolve_model(name: str, models: Mapping[str, ModelEntry]) -> Model:
@@ -23,14 +24,20 @@ def resolve_model(name: str, models: Mapping[str, ModelEntry]) -> Model:
         return Model(name=name, **entry.model_dump(exclude_none=True) | _made(entry))
     if "/" in name:  # organisation/name on the hub, or a path
         return Model(name=name, source=_from_anywhere(name))
+    close = closest(name, list(models))
     known = f"; defined here: {', '.join(models)}" if models else ""
-    raise UnknownModel(f"found {name!r}, expected a name from `models`, a hub id such as org/name, or a path{known}")
+    hint = f"; did you mean '{close}'?" if close else known
+    raise UnknownModel(f"found '{name}', expected a name from `models`, a hub id such as org/name, or a path{hint}")
 
 
 def _from_anywhere(source: str) -> str:
-    """A folder by its full path, since trials run elsewhere; a hub id as it is."""
+    """A folder by its full path, since trials run elsewhere; a hub id as it is. Raises UnknownModel for neither."""
     folder = Path(source).expanduser()
-    return str(folder.absolute()) if folder.is_dir() else source
+    if folder.is_dir():
+        return str(folder.absolute())
+    if source.startswith(("/", "./", "../", "~")) or source.count("/") > 1:
+        raise UnknownModel(f"found '{source}', and there is no such folder; a hub id is organisation/name")
+    return source
 
 
 def _made(entry: ModelEntry) -> dict[str, Any]:

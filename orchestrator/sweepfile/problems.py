@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from db.errors import SpecError
 
 Path = tuple[str | int, ...]
+PRESET_SOURCE = "preset "
+MISSING = "is missing"
 
 
 @dataclass(frozen=True, order=True)
@@ -17,6 +20,11 @@ class Position:
     source: str
     line: int | None = None
     column: int | None = None
+
+    @property
+    def is_preset(self) -> bool:
+        """Whether this is in a preset, and not in a file or on the command line."""
+        return self.source.startswith(PRESET_SOURCE)
 
     def __str__(self) -> str:
         return self.source if self.line is None else f"{self.source}:{self.line}:{self.column}"
@@ -30,6 +38,10 @@ class SpecProblem:
     path: Path
     message: str
 
+    @property
+    def is_of_a_missing_value(self) -> bool:
+        return self.message.startswith(MISSING)
+
     def __str__(self) -> str:
         name = dotted(self.path)
         return f"{self.position}: {name}: {self.message}" if name else f"{self.position}: {self.message}"
@@ -39,8 +51,11 @@ class InvalidSweep(SpecError):
     """A sweep file with problems, every one of which is listed."""
 
     def __init__(self, problems: Sequence[SpecProblem]) -> None:
+        once: dict[tuple[Any, ...], SpecProblem] = {}
+        for problem in problems:  # a mapping that is used twice, by an alias, has its mistakes once
+            once.setdefault((problem.position, problem.path[-1:], problem.message), problem)
         self.problems = tuple(
-            sorted(problems, key=lambda p: (p.position.source, p.position.line or 0, p.position.column or 0))
+            sorted(once.values(), key=lambda p: (p.position.source, p.position.line or 0, p.position.column or 0))
         )
         count = len(self.problems)
         heading = "The sweep file has a problem:" if count == 1 else f"The sweep file has {count} problems:"

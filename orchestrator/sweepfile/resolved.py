@@ -17,7 +17,6 @@ from orchestrator.sweepfile.algorithms import SETTINGS
 from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.language import Point, SweepFile
 from orchestrator.sweepfile.loading import LoadedSweep
-from orchestrator.sweepfile.presets import is_preset
 from orchestrator.sweepfile.problems import Path, dotted
 from workers.spec import Algorithm, Sampling, TrialSpec
 
@@ -92,7 +91,7 @@ def _origin(path: Path, loaded: LoadedSweep, trials: list[ExpandedTrial]) -> str
         found = [source.key_positions[place] for place in places if place in source.key_positions]
         return f"axis, {found[0]}" if found else "axis"
     written = _written(path, loaded.sweep.base)
-    if written and not is_preset(source.position(written)):
+    if written and not source.position(written).is_preset:
         return str(source.position(written))
     algorithms = dict.fromkeys(trial.spec.algorithm.name for trial in trials)
     setting = [algorithm for algorithm in algorithms if name in SETTINGS[algorithm]]

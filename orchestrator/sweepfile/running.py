@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from db.errors import SpecError
+from orchestrator.planning.gpus import gpu_type
 from workers.spec import PositiveFloat, PositiveInt, Probability, Strict
+
+
+def _without_advice_on_other_ways(message: str) -> str:
+    return message.partition(" Others can")[0].rstrip(".")
 
 
 class ResourceRule(Strict):
@@ -28,10 +34,27 @@ class ResourceRule(Strict):
     sleep_mode: bool | None = None
     gradient_checkpointing: bool | None = None
 
+    @field_validator("gpu")
+    @classmethod
+    def _is_known(cls, gpu: str | None) -> str | None:
+        if gpu is not None:
+            try:
+                gpu_type(gpu)
+            except SpecError as error:
+                raise ValueError(_without_advice_on_other_ways(str(error))) from None
+        return gpu
+
     @model_validator(mode="after")
     def _sharing_is_of_one_gpu(self) -> ResourceRule:
         if self.trials_per_gpu > 1 and self.gpus != 1:
             raise ValueError(f"trials_per_gpu {self.trials_per_gpu} needs `gpus: 1`, the one that they share")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_for_gpus_has_some(self) -> ResourceRule:
+        given = [name for name in ("gpu", "tensor_parallel", "sleep_mode") if getattr(self, name) is not None]
+        if self.gpus == 0 and given:
+            raise ValueError(f"`{given[0]}` means nothing beside `gpus: 0`, which is a trial on CPUs")
         return self
 
 

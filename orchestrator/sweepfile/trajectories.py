@@ -64,10 +64,10 @@ def _beyond_the_data(spec: TrialSpec) -> list[str]:
         return [f"`data.total_prompts: budget` needs budgets in samples or steps, not in {budget.unit}"]
     uneven = [at for at in budget.at if pool == "budget" and at * in_samples % spec.data.tau]
     if uneven:
-        return [f"a budget of {uneven[0]:g} {budget.unit} is not a multiple of tau {spec.data.tau}"]
+        return [f"a budget of {uneven[0]:.12g} {budget.unit} is not a multiple of tau {spec.data.tau}"]
     if isinstance(pool, int) and budget.last * in_samples > pool:
         return [
-            f"{budget.last:g} {budget.unit} are {budget.last * in_samples:,.0f} prompts, and data.total_prompts is "
-            f"{pool:,}: they would be used more than tau = {spec.data.tau} times"
+            f"{budget.last:.12g} {budget.unit} are {budget.last * in_samples:,.0f} prompts, and data.total_prompts is "
+            f"{pool:,}: they would be used more often than tau {spec.data.tau} says"
         ]
     return []

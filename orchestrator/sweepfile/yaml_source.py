@@ -12,27 +12,36 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 from orchestrator.sweepfile.problems import InvalidSweep, Path, Position, SpecProblem
+from orchestrator.sweepfile.yaml_wording import in_plain_words, misread
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 # `1e-6` is a number here, as in YAML 1.2; a YAML 1.1 reader takes it for text, which nobody who writes it means.
 _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$")
-_LOOKS_NUMERIC = re.compile(r"[-+]?(0[0-9]+|0[xob][0-9a-fA-F_]+|[0-9]+(_[0-9]+)+|[0-9]+(:[0-9]+)+)$")
-_FLAG_WORDS = {"yes", "no", "on", "off"}
 _CONSTANTS = {
     "~": None, "": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
+_TAG = "tag:yaml.org,2002:"
+_RESOLVER = yaml.resolver.Resolver()
+_MOST_VALUES = 200_000  # aliases of aliases make a short file endless
 
 
 @dataclass
 class YamlSource:
-    """Plain data, and where each value (by its path) and each key stands."""
+    """Plain data, and where each value (by its path) and each key stands.
+
+    `problems` are those of reading: their values are None in the data. `unread` are the sections, () for all of them,
+    to which a file or a preset that could not be read would have given more values.
+    """
 
     name: str
     text: str
     data: Any = None
+    problems: list[SpecProblem] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)
     positions: dict[Path, Position] = field(default_factory=dict)
     key_positions: dict[Path, Position] = field(default_factory=dict)
 
@@ -50,10 +59,10 @@ class YamlSource:
 
 
 def read_yaml(file: FilePath) -> YamlSource:
-    """Read a file. Raises InvalidSweep for what cannot be read or is not one YAML mapping."""
+    """Read a file, with the problems of its values. Raises InvalidSweep for what is not one YAML mapping."""
     name = str(file)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InvalidSweep([SpecProblem(Position(name), (), "there is no such file")]) from None
     except IsADirectoryError:
@@ -61,31 +70,57 @@ def read_yaml(file: FilePath) -> YamlSource:
     except PermissionError:
         raise InvalidSweep([SpecProblem(Position(name), (), "may not be read; check its permissions")]) from None
     except UnicodeDecodeError as error:
-        message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        line = error.object[: error.start].count(b"\n") + 1
+        message = f"is not UTF-8 text (line {line}, byte {error.start + 1} of the file); save it as UTF-8"
         raise InvalidSweep([SpecProblem(Position(name), (), message)]) from None
-    return parse_yaml(text, name)
+    return _read(text, name)
 
 
 def parse_yaml(text: str, name: str) -> YamlSource:
-    """Parse one YAML document. Raises InvalidSweep with every problem found."""
+    """Parse one YAML mapping. Raises InvalidSweep with every problem found."""
+    source = _read(text, name)
+    if source.problems:
+        raise InvalidSweep(source.problems)
+    return source
+
+
+def _read(text: str, name: str) -> YamlSource:
     source = YamlSource(name=name, text=text)
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        position = Position(name, mark.line + 1, mark.column + 1) if mark else Position(name)
-        message = f"is not valid YAML: {error.problem or error.context}"
-        raise InvalidSweep([SpecProblem(position, (), message)]) from None
-    except yaml.YAMLError as error:  # a character that YAML forbids, which carries no mark
-        raise InvalidSweep([SpecProblem(Position(name), (), f"is not valid YAML: {error}")]) from None
+    root = _composed(text, name)
     if not isinstance(root, yaml.MappingNode):
-        found = "is empty" if root is None else "is not a mapping"
+        found = "is empty" if root is None else f"is {_kind(root)}, not a mapping"
         raise InvalidSweep([SpecProblem(Position(name), (), f"{found}; a sweep file starts with `name: ...`")])
     reader = _NodeReader(source)
-    source.data = reader.read(root, ())
-    if reader.problems:
-        raise InvalidSweep(reader.problems)
+    try:
+        source.data = reader.read(root, ())
+    except _TooMuch:
+        message = f"has more than {_MOST_VALUES:,} values once its aliases (`*name`) are followed"
+        raise InvalidSweep([SpecProblem(Position(name), (), message)]) from None
+    source.problems = list({problem.position: problem for problem in reversed(reader.problems)}.values())[::-1]
     return source
+
+
+def _kind(node: yaml.Node) -> str:
+    return "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
+
+
+def _composed(text: str, name: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        message, line, column = in_plain_words(error)
+        raise InvalidSweep([SpecProblem(Position(name, line, column), (), message)]) from None
+    except ReaderError as error:
+        before = text[: error.position]
+        position = Position(name, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        message = f"is not valid YAML: holds the character U+{error.character:04X}, which text may not have"
+        raise InvalidSweep([SpecProblem(position, (), message)]) from None
+    except RecursionError:
+        raise InvalidSweep([SpecProblem(Position(name), (), "is nested too deeply to be read")]) from None
+
+
+class _TooMuch(Exception):
+    """Aliases of aliases."""
 
 
 class _NodeReader:
@@ -98,10 +133,13 @@ class _NodeReader:
 
     def read(self, node: yaml.Node, path: Path) -> Any:
         self.source.positions[path] = self._position(node)
+        if len(self.source.positions) > _MOST_VALUES:
+            raise _TooMuch
         if any(node is parent for parent in self._open):
             return self._problem(node, path, "contains itself through an alias")
-        if node.tag.startswith("!") or "python/" in node.tag:
-            return self._problem(node, path, f"has the tag {node.tag}; write plain values")
+        if node.tag != _plain_tag(node):
+            tag = node.tag.replace(_TAG, "!!")
+            return self._problem(node, path, f"has the tag `{tag}`; write the plain value, without a tag")
         self._open.append(node)
         try:
             if isinstance(node, yaml.MappingNode):
@@ -114,37 +152,50 @@ class _NodeReader:
             self._open.pop()
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        result: dict[str, Any] = {}
         merged: dict[str, Any] = {}
+        merges = [pair for pair in node.value if pair[0].tag == f"{_TAG}merge"]
+        for key_node, value_node in merges:  # first, since what the mapping has itself wins, in its place too
+            if key_node is not merges[0][0]:
+                self._problem(key_node, path, "merges (<<) twice; merge a list of mappings instead: `<<: [*a, *b]`")
+            merged = self._merged(value_node, path) | merged
+        result: dict[str, Any] = {}
+        lines: dict[str, int] = {}
         for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                merged = self._merged(value_node, path) | merged
-                continue
-            key = self._key(key_node, path)
+            key = None if key_node.tag == f"{_TAG}merge" else self._key(key_node, path)
             if key is None:
                 continue
             if key in result:
-                first = self.source.key_positions[(*path, key)]
-                self._problem(key_node, (*path, key), f"is given twice; the first is on line {first.line}")
+                self._problem(key_node, (*path, key), f"is given twice; the first is on line {lines[key]}")
                 continue
+            lines[key] = key_node.start_mark.line + 1
+            self._forget((*path, key), given=merged.get(key))
             self.source.key_positions[(*path, key)] = self._position(key_node)
             result[key] = self.read(value_node, (*path, key))
         return merged | result
 
+    def _forget(self, path: Path, *, given: Any) -> None:
+        """The places of a merged value that gives way to the mapping's own."""
+        if isinstance(given, dict | list):
+            for places in (self.source.positions, self.source.key_positions):
+                for known in [each for each in places if each[: len(path)] == path]:
+                    del places[known]
+
     def _merged(self, node: yaml.Node, path: Path) -> dict[str, Any]:
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         result: dict[str, Any] = {}
-        for item in nodes:
+        for item in reversed(nodes):  # the first mapping of a list wins
             if not isinstance(item, yaml.MappingNode):
                 self._problem(item, path, "merges (<<) something that is not a mapping")
             elif any(item is parent for parent in self._open):
                 self._problem(item, path, "contains itself through an alias")
             else:
-                result = self._mapping(item, path) | result
+                self._open.append(item)
+                result |= self._mapping(item, path)
+                self._open.pop()
         return result
 
     def _key(self, node: yaml.Node, path: Path) -> str | None:
-        if not isinstance(node, yaml.ScalarNode):
+        if not isinstance(node, yaml.ScalarNode) or node.tag == f"{_TAG}null":
             self._problem(node, path, "has a key that is not a word")
             return None
         return str(node.value)
@@ -152,8 +203,11 @@ class _NodeReader:
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         if node.style is not None:  # quoted, or a block: text
             return node.value
-        trap = _trap(node.value, node.tag)
-        return self._problem(node, path, trap) if trap else _plain_value(node.value)
+        value, kind = _plain_value(node.value), node.tag.removeprefix(_TAG)
+        trap = misread(node.value, kind)
+        if trap is None and isinstance(value, str) and kind in ("int", "float", "bool"):
+            trap = f"`{value}` is no text to some YAML readers; quote it, or write it as a plain number"
+        return self._problem(node, path, trap) if trap else value
 
     def _problem(self, node: yaml.Node, path: Path, message: str) -> None:
         self.problems.append(SpecProblem(self._position(node), path, message))
@@ -162,16 +216,12 @@ class _NodeReader:
         return Position(self.source.name, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _trap(text: str, tag: str) -> str | None:
-    """What is wrong with a plain scalar that readers of YAML disagree about; None if they agree."""
-    if text.lower() in _FLAG_WORDS:
-        hint = "true" if text.lower() in ("yes", "on") else "false"
-        return f"`{text}` is read as a word by some YAML readers; write {hint} or quote it"
-    if _LOOKS_NUMERIC.match(text):
-        return f"`{text}` is not the same number to all YAML readers; write it in digits"
-    if tag.rpartition(":")[2] in ("float", "timestamp", "bool", "int") and isinstance(_plain_value(text), str):
-        return f"`{text}` is not a plain number or true/false; write it so, or quote it"
-    return None
+def _plain_tag(node: yaml.Node) -> str:
+    """The tag of a node on which the file writes none."""
+    if not isinstance(node, yaml.ScalarNode):
+        return f"{_TAG}{'map' if isinstance(node, yaml.MappingNode) else 'seq'}"
+    is_plain = node.style is None
+    return str(_RESOLVER.resolve(yaml.ScalarNode, node.value, (is_plain, not is_plain)))  # type: ignore[no-untyped-call]
 
 
 def _plain_value(text: str) -> Any:
@@ -179,4 +229,5 @@ def _plain_value(text: str) -> Any:
         return _CONSTANTS[text]
     if _INT.match(text):
         return int(text)
-    return float(text) if _FLOAT.match(text) else text
+    # -0.0 would be a trial of its own beside 0.0.
+    return float(text) + 0.0 if _FLOAT.match(text) else text

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sweepfile.grid import combinations
+from orchestrator.sweepfile.grid import combinations, matches, unsound_axes
 from orchestrator.sweepfile.language import Axes
 from orchestrator.sweepfile.loading import load_sweep
 from orchestrator.sweepfile.problems import InvalidSweep
@@ -27,7 +27,8 @@ def expanded(axes: str, base: str = "{}") -> list[dict[str, Any]]:
 
 def refused(axes: str) -> list[str]:
     source = parse_yaml(f"axes: {axes}\nbase: {{}}", "s.yaml")
-    _, problems = combinations(Axes.model_validate(source.data["axes"]), {}, source)
+    checked = Axes.model_validate(source.data["axes"])
+    problems = unsound_axes(checked, source) or combinations(checked, {}, source)[1]
     return [str(problem) for problem in problems]
 
 
@@ -78,13 +79,38 @@ def test_exclude_leaves_combinations_out() -> None:
         ("{zip: [{a: [1, 2], b: [1]}]}", "s.yaml:1:29: axes.zip[0].b: found a list of 1, expected 2, as many as `a`"),
         ("{grid: {a: [1]}, zip: [{a: [2]}]}", "axes.zip[0].a: sets what the axis `a` on line 1 sets as well"),
         ("{grid: {a: [1], a.b: [2]}}", "axes.grid.a.b: sets what the axis `a` on line 1 sets as well"),
-        ("{grid: {a: [1]}, when: [{if: {a: 2}, set: {b: 1}}]}", "axes.when[0].if: holds for no combination"),
-        ("{grid: {a: [1]}, exclude: [{a: 2}]}", "axes.exclude[0]: leaves nothing out"),
-        ("{grid: {a: [1]}, exclude: [{a: 1}]}", "axes.exclude: leaves no trial at all"),
+        (
+            "{grid: {a: [1]}, when: [{if: {a: 2}, set: {b: 1}}]}",
+            "axes.when[0].if.a: no trial has a 2; the trials have 1",
+        ),
+        ("{grid: {a: [1]}, exclude: [{a: 2}]}", "axes.exclude[0].a: no trial has a 2; the trials have 1"),
+        ("{grid: {a: [1, 2, 1]}}", "s.yaml:1:25: axes.grid.a[2]: 1 is given twice"),
+        ("{zip: [{a: [1, 2], b: [1, 2]}], exclude: [{a: 1, b: 2}]}", "axes.exclude[0]: holds for no combination"),
+        ("{grid: {a: [1]}, exclude: [{a: 1}]}", "axes.exclude[0]: leaves no trial at all"),
     ],
 )
 def test_axes_that_cannot_be_meant_are_refused(axes: str, message: str) -> None:
     assert message in "\n".join(refused(axes))
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("{algorithm: grpo}", True), ("{tau: 1}", True), ("{data.tau: 1}", True), ("{loss.clip_low: 0.2}", True),
+        ("{optimizer.schedule: constant}", True), ("{lora: null}", True), ("{algorithm: dapo}", False),
+        ("{optimizer.learning_rate: 0}", False),
+    ],
+)  # fmt: skip
+def test_a_condition_may_look_at_defaults(condition: str, holds: bool) -> None:
+    source = parse_yaml(f"pattern: {condition}", "s.yaml")
+    assert matches({}, source.data["pattern"], {}) is holds
+
+
+def test_a_rule_for_values_that_the_command_line_has_taken_away_is_no_mistake(tiny_sweep: Path) -> None:
+    rules = "  when: [{if: {seed: 2}, set: {group_size: 8}}]\n  exclude: [{seed: 2, model: large}]\n"
+    tiny_sweep.write_text(tiny_sweep.read_text().replace("budgets:", f"{rules}budgets:"))
+    assert len(load_sweep(tiny_sweep).trials) == 3
+    assert len(load_sweep(tiny_sweep, ["seed=[1]"]).trials) == 2
 
 
 @given(
@@ -109,7 +135,7 @@ def test_a_wrong_value_of_a_zip_or_a_rule_is_placed_where_it_stands(tiny_sweep: 
         load_sweep(tiny_sweep)
     found = [str(problem).partition("tiny.yaml:")[2] for problem in caught.value.problems]
     assert found == [
-        "26:26: axes.zip[0].group_size[1]: found 1, expected greater than or equal to 2",
+        "26:26: axes.zip[0].group_size[1]: found 1, expected at least 2",
         "27:50: axes.when[0].set.prompts_per_step: found 'x', expected a whole number",
     ]
 

@@ -50,7 +50,7 @@ def test_a_problem_is_reported_in_the_file_that_has_it(tiny_sweep: Path) -> None
     ("named", "message"),
     [
         ("none.yaml", "child.yaml:1:10: extends: there is no file"),
-        ("child.yaml", "child.yaml:1:10: extends: goes round in a circle"),
+        ("child.yaml", "child.yaml:1:10: extends: a file cannot extend itself"),
         ("[a, b]", "extends: found a list of 2, expected the path of a sweep file"),
     ],
 )

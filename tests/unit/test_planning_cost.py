@@ -30,9 +30,9 @@ from orchestrator.planning.hours import (
     measured_utilisation,
     wall_time,
 )
-from orchestrator.planning.layout import BatchRecipe
 from orchestrator.planning.memory import Training
 from orchestrator.planning.placement import place
+from orchestrator.planning.placing_case import BatchRecipe
 from orchestrator.planning.storage import checkpoint_bytes, checkpoint_storage
 from workers.flops import Lora
 from workers.milestones import is_due

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from db.errors import SpecError
 from orchestrator.planning.architectures import Architecture, known_architecture
 from orchestrator.planning.gpus import GPU_TYPES, GpuType, gpu_type
-from orchestrator.planning.layout import USABLE_SHARE, BatchRecipe, Wishes
 from orchestrator.planning.memory import (
     Training,
     activation_memory,
@@ -21,6 +20,7 @@ from orchestrator.planning.memory import (
     training_memory,
 )
 from orchestrator.planning.placement import DoesNotFitError, place
+from orchestrator.planning.placing_case import USABLE_SHARE, BatchRecipe, Wishes
 from workers.flops import Lora
 
 LADDER = ["0.5B", "1.5B", "3B", "7B", "14B", "32B", "72B"]

@@ -13,7 +13,7 @@ from orchestrator.sweepfile.yaml_source import parse_yaml, read_yaml
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1", 1), ("-3", -3), ("1.5", 1.5), (".5", 0.5), ("1e-6", 1e-6), ("1.0e-6", 1e-6), ("1e18", 1e18),
+        ("1", 1), ("-3", -3), ("1.5", 1.5), (".5", 0.5), ("1e-6", 1e-6), ("1.0e-6", 1e-6), ("1e18", 1e18), ("-0", 0),
         ("true", True), ("False", False), ("null", None), ("~", None), ("", None), ("word", "word"), ("'no'", "no"),
         ('"1e-6"', "1e-6"), ("v1.2", "v1.2"), ("a/b-7B", "a/b-7B"), ("[1, 2]", [1, 2]),
     ],
@@ -27,10 +27,11 @@ def test_plain_scalars_mean_what_people_mean(text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("no", "write false or quote it"), ("On", "write true or quote it"), ("010", "not the same number"),
-        ("0x1F", "not the same number"), ("1_000", "not the same number"), ("12:30", "not the same number"),
-        (".inf", "not a plain number"), ("2026-01-01", "not a plain number"), ("!!python/name:os.system", "the tag"),
-        ("&x [*x]", "contains itself"),
+        ("no", "write false, or quote it"), ("On", "write true, or quote it"), ("010", "take for octal"),
+        ("0x1F", "write it in decimal digits"), ("1_000", "write it without `_`"), ("12:30", "in base 60 to some"),
+        (".inf", "not a finite number"), ("2026-01-01", "is a date to some"), ("!!python/name:os.system", "the tag"),
+        ("!!str 3", "has the tag `!!str`"), ("!!set {x}", "has the tag `!!set`"), ("089", "text to some YAML readers"),
+        ("1_0.5", "write it without `_`"), ("-.NaN", "not a finite number"), ("&x [*x]", "contains itself"),
     ],
 )  # fmt: skip
 def test_scalars_that_readers_disagree_about_are_refused(text: str, reason: str) -> None:
@@ -83,3 +84,42 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
     with pytest.raises(InvalidSweep, match="not UTF-8"):
         read_yaml(tmp_path / "latin.yaml")
+
+
+def test_there_is_one_zero() -> None:
+    assert str(parse_yaml("a: -0.0", "f").data["a"]) == "0.0"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbfname: x\n")
+    source = read_yaml(tmp_path / "bom.yaml")
+    assert source.data == {"name": "x"}
+    assert source.position(("name",)) == Position(str(tmp_path / "bom.yaml"), 1, 7)
+
+
+def test_what_a_mapping_has_itself_is_placed_there_wherever_the_merge_stands() -> None:
+    source = parse_yaml("base: &b {p: 1, q: [1]}\nmade: {q: 3, <<: *b}\n", "f")
+    assert source.data["made"] == {"p": 1, "q": 3}
+    assert source.position(("made", "q")) == Position("f", 2, 11)
+    assert source.position(("made", "p")) == Position("f", 1, 14)
+    assert ("made", "q", 0) not in source.positions
+
+
+def test_the_first_of_several_merged_mappings_wins() -> None:
+    data = parse_yaml("a: &a {p: 1}\nb: &b {p: 2, q: 2}\nc: {<<: [*a, *b]}\n", "f").data
+    assert data["c"] == {"p": 1, "q": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: " + "[" * 5000, "nested too deeply"),
+        ("a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+            f"{chr(c)}: &{chr(c)} [{','.join([f'*{chr(c - 1)}'] * 10)}]\n" for c in range(ord("b"), ord("i"))
+        ), "more than 200,000 values"),
+    ],
+    ids=["nested", "aliases of aliases"],
+)  # fmt: skip
+def test_files_that_would_never_end_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(InvalidSweep, match=reason):
+        parse_yaml(text, "f")

@@ -9,38 +9,43 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
+from orchestrator.sweepfile.hints import shown
 from orchestrator.sweepfile.inheritance import put_over
-from orchestrator.sweepfile.problems import InvalidSweep, Path, Position, SpecProblem
-from orchestrator.sweepfile.wording import nearest, shown
+from orchestrator.sweepfile.names import PRESET, nearest
+from orchestrator.sweepfile.problems import PRESET_SOURCE, Path, SpecProblem
 from orchestrator.sweepfile.yaml_source import YamlSource, parse_yaml
 
-_PLACE: Path = ("base", "preset")
-_SOURCE = "preset "
+_PLACE: Path = ("base", PRESET)
 _FILE = re.compile(r"(?P<name>[a-z_]+)@(?P<version>[0-9]+)\.yaml")
 
 
 def with_preset(source: YamlSource) -> YamlSource:
-    """The sweep file put over the preset that its `base` names, if it does. Raises InvalidSweep for an unknown one."""
+    """The sweep file put over the preset that its `base` names, if it does; an unknown one becomes a problem of it."""
     base = source.data.get("base")
-    if not isinstance(base, dict) or "preset" not in base:
+    if not isinstance(base, dict) or PRESET not in base:
         return source
-    wanted = base.pop("preset")
-    if not isinstance(wanted, str):
-        raise _problem(source, f"found {shown(wanted)}, expected the name of a preset")
-    versions = published()
+    wanted = base.pop(PRESET)
+    reason = _reason_against(wanted)
+    if reason is not None:
+        source.problems.append(SpecProblem(source.position(_PLACE), _PLACE, reason))
+        source.unread.append(("base",))
+        return source
     name, _, version = wanted.partition("@")
+    return put_over(_read(f"{name}@{version or published()[name][-1]}"), source)
+
+
+def _reason_against(wanted: Any) -> str | None:
+    versions = published()
+    if not isinstance(wanted, str):
+        return f"found {shown(wanted)}, expected the name of a preset: {', '.join(versions)}"
+    name, at, version = wanted.partition("@")
     if name not in versions:
-        raise _problem(source, f"found '{wanted}', which is no preset{nearest(name, list(versions))}")
-    newest = versions[name][-1]
-    if version and version not in map(str, versions[name]):
-        raise _problem(source, f"found '{wanted}'; the newest version of {name} is {name}@{newest}")
-    return put_over(_read(f"{name}@{version or newest}"), source)
-
-
-def is_preset(position: Position) -> bool:
-    """Whether a value comes from a preset, and not from a file or the command line."""
-    return position.source.startswith(_SOURCE)
+        return f"found '{wanted}', which is no preset{nearest(name, list(versions))}"
+    if at and version not in map(str, versions[name]):
+        return f"found '{wanted}'; the newest version of {name} is {name}@{versions[name][-1]}"
+    return None
 
 
 @lru_cache(maxsize=1)
@@ -56,10 +61,6 @@ def published() -> dict[str, list[int]]:
 
 def _read(name: str) -> YamlSource:
     text = files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    source = parse_yaml(text, f"{_SOURCE}{name}")
+    source = parse_yaml(text, f"{PRESET_SOURCE}{name}")
     parent = source.data.pop("extends", None)
     return source if parent is None else put_over(_read(parent), source)
-
-
-def _problem(source: YamlSource, message: str) -> InvalidSweep:
-    return InvalidSweep([SpecProblem(source.position(_PLACE), _PLACE, message)])

@@ -1,0 +1,78 @@
+"""`rlsweep plan`: what a sweep would run, what it would cost, and whether it fits."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.commands.options import DatabaseOption, JsonOption, SetOption, SweepFileArgument
+
+if TYPE_CHECKING:
+    from orchestrator.planning.known import KnownRuns
+    from orchestrator.sweepfile.loading import LoadedSweep
+
+NAME = "plan"
+
+GpuOption = Annotated[
+    str | None,
+    typer.Option(
+        "--gpu",
+        metavar="NAME",
+        help="Kind of GPU where the file names none, such as A100-80GB.  [default: H100-80GB]",
+        show_default=False,
+    ),
+]
+GpusOption = Annotated[
+    int | None,
+    typer.Option("--gpus", metavar="N", min=1, help="How many GPUs there are.  [default: as many as are wanted]",
+                 show_default=False),
+]  # fmt: skip
+
+
+def command(
+    file: SweepFileArgument,
+    overrides: SetOption = None,
+    database: DatabaseOption = None,
+    gpu: GpuOption = None,
+    gpus: GpusOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show trials, GPUs, FLOPs, GPU-hours, wall time and storage. Nothing is run or written."""
+    from orchestrator.planning.gpus import gpu_type
+    from orchestrator.planning.plan import plan_sweep
+    from orchestrator.sweepfile.loading import load_sweep
+
+    loaded = load_sweep(file, overrides or ())
+    loaded, known = _with_what_is_known(loaded, database)
+    plan = plan_sweep(loaded, gpu=None if gpu is None else gpu_type(gpu), gpus=gpus, known=known)
+    if as_json:
+        from orchestrator.screens.plan_json import plan_json
+
+        sys.stdout.writelines(f"{line}\n" for line in plan_json(plan))
+        return
+    from rich.console import Console
+
+    from orchestrator.screens.plan_table import print_plan
+
+    print_plan(plan, Console())
+
+
+def _with_what_is_known(loaded: LoadedSweep, database: str | None) -> tuple[LoadedSweep, KnownRuns | None]:
+    """The sweep as its trials are known by, and what the database knows of them; a database need not be there."""
+    from db.connection.urls import resolve_url
+    from db.database import database_exists
+
+    url = resolve_url(database)
+    if not database_exists(url):
+        return loaded, None
+    from db.database import open_database
+    from db.measurements import Measurements
+    from orchestrator.identified import with_weights
+    from orchestrator.planning.kinds import kinds_of
+    from orchestrator.planning.known import known_runs
+
+    engine = open_database(url, create=False)
+    loaded = with_weights(loaded)
+    return loaded, known_runs(Measurements(engine), kinds_of(loaded.trials))

@@ -1,0 +1,125 @@
+"""The plan of a sweep: every trial's needs, what of it the database has, and what all of it comes to.
+
+Nothing is started, written or reserved. A sweep of which some trials cannot run as asked has no plan: all of them are
+named at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db.errors import SpecError
+from orchestrator.planning.architectures import Architecture, architecture_of
+from orchestrator.planning.gpus import GpuType, gpu_type
+from orchestrator.planning.kind_plan import DEFAULT_GPU, KindPlan, Means, plan_kind
+from orchestrator.planning.kinds import Kind, kinds_of
+from orchestrator.planning.known import KnownRuns
+from orchestrator.planning.placement import DoesNotFitError
+from orchestrator.planning.placing_case import named_gpus
+from orchestrator.planning.plan_cautions import cautions, some
+from orchestrator.planning.totals import Totals, add_up
+from orchestrator.planning.trial_plan import PlannedKind, TrialPlan, with_trials
+from orchestrator.sweepfile.loading import LoadedSweep
+from workers.spec import Model
+
+
+class UnplannableSweep(SpecError):
+    """Trials that cannot run as the file asks."""
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A whole sweep: its kinds of trials, its trials in the order of the file, and sums."""
+
+    name: str
+    question: str | None
+    means: Means
+    kinds: tuple[PlannedKind, ...]
+    trials: tuple[TrialPlan, ...]
+    totals: Totals
+    warnings: tuple[str, ...]
+
+
+def plan_sweep(
+    loaded: LoadedSweep,
+    *,
+    gpu: GpuType | None = None,
+    gpus: int | None = None,
+    known: KnownRuns | None = None,
+    cpus: int | None = None,
+) -> SweepPlan:
+    """Plan a sweep for what the user has.
+
+    `gpu` is for trials whose file names none; `gpus` is how many there are, None: as many as are wanted; `cpus` are
+    those of the machine that CPU trials run on, this one unless told. Raises UnplannableSweep with every kind of
+    trial that cannot run, and why.
+    """
+    known = known or KnownRuns()
+    means = Means(gpu or gpu_type(DEFAULT_GPU), gpus, cpus or os.cpu_count() or 1)
+    kinds = tuple(with_trials(plan, known) for plan in _plan_kinds(loaded, means, known))
+    trials = _in_order(loaded, kinds)
+    totals = add_up(kinds, trials, limits=loaded.sweep.limits, means=means)
+    return SweepPlan(
+        name=loaded.sweep.name,
+        question=loaded.sweep.question,
+        means=means,
+        kinds=kinds,
+        trials=trials,
+        totals=totals,
+        warnings=tuple(cautions(loaded.sweep, kinds, totals)),
+    )
+
+
+def _plan_kinds(loaded: LoadedSweep, means: Means, known: KnownRuns) -> list[KindPlan]:
+    plans: list[KindPlan] = []
+    reasons: dict[str, list[str]] = {}
+    architectures: dict[Model, Architecture | SpecError] = {}
+    for kind in kinds_of(loaded.trials):
+        try:
+            plans.append(_plan(kind, loaded, means, known, architectures))
+        except SpecError as error:
+            reasons.setdefault(str(error), []).append(kind.label)
+    if reasons:
+        listed = "\n".join(f"  {some(labels)}: {reason}" for reason, labels in reasons.items())
+        raise UnplannableSweep(f"{loaded.source.name} has trials that cannot run as it asks:\n{listed}")
+    return plans
+
+
+def _plan(
+    kind: Kind,
+    loaded: LoadedSweep,
+    means: Means,
+    known: KnownRuns,
+    architectures: dict[Model, Architecture | SpecError],
+) -> KindPlan:
+    """Raises SpecError. A model that the hub does not know is asked for once."""
+    model = kind.spec.model
+    if model not in architectures:
+        architectures[model] = _architecture(model)
+    architecture = architectures[model]
+    if isinstance(architecture, SpecError):
+        raise architecture
+    plan = plan_kind(kind, architecture, loaded.sweep.expected, means=means, known=known)
+    if means.gpus is not None and plan.on_gpus is not None and plan.gpus > means.gpus:
+        wanted = named_gpus(plan.on_gpus.placement.gpus, plan.on_gpus.gpu)
+        raise DoesNotFitError(f"resources.gpus asks for {wanted} a trial, and there are {means.gpus}.")
+    return plan
+
+
+def _architecture(model: Model) -> Architecture | SpecError:
+    try:
+        return architecture_of(model)
+    except SpecError as error:
+        return error
+
+
+def _in_order(loaded: LoadedSweep, kinds: Sequence[PlannedKind]) -> tuple[TrialPlan, ...]:
+    """The trials in the order of the file."""
+    planned = {
+        id(expanded): trial
+        for kind in kinds
+        for expanded, trial in zip(kind.plan.kind.trials, kind.trials, strict=True)
+    }
+    return tuple(planned[id(trial)] for trial in loaded.trials)

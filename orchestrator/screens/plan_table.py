@@ -1,0 +1,84 @@
+"""A sweep's plan on a terminal: a row for each kind of trial, what all of them come to, and what to beware of.
+
+It fits into 80 columns. `--json` has everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.planning.kind_plan import KindPlan
+from orchestrator.planning.plan import SweepPlan
+from orchestrator.planning.trial_plan import PlannedKind
+from orchestrator.screens.plan_totals import totals_of
+from orchestrator.screens.plan_units import digits, flops
+
+MOST_ROWS = 60
+
+
+def print_plan(plan: SweepPlan, console: Console) -> None:
+    """Print the table, the totals and the warnings."""
+    if plan.question:
+        console.print(Text(f"{plan.name}: {plan.question}", style="bold"))
+    console.print(_table(plan))
+    if len(plan.kinds) > MOST_ROWS:
+        console.print(Text(f"... and {len(plan.kinds) - MOST_ROWS:,} more kinds; --json has them all", style="dim"))
+    console.print()
+    console.print(_totals(plan))
+    for warning in plan.warnings:
+        console.print(Text(f"Warning: {warning[:1].upper()}{warning[1:]}.", style="yellow"))
+
+
+def _table(plan: SweepPlan) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("trials of", overflow="fold")
+    table.add_column("trials" if plan.totals.done == 0 else "to run", justify="right", no_wrap=True)
+    table.add_column("GPUs", justify="right", no_wrap=True)
+    table.add_column("steps", justify="right", no_wrap=True)
+    table.add_column("FLOPs each", justify="right", no_wrap=True)
+    table.add_column("GPU-hours each", justify="right", no_wrap=True)
+    for kind in plan.kinds[:MOST_ROWS]:
+        table.add_row(*_cells(kind))
+    return table
+
+
+def _cells(kind: PlannedKind) -> Iterator[Text]:
+    plan = kind.plan
+    number = str(len(kind.trials)) if kind.num_left == len(kind.trials) else f"{kind.num_left} of {len(kind.trials)}"
+    yield Text(plan.kind.label)
+    yield Text(number)
+    yield Text(_place(plan))
+    yield Text(f"{plan.last.steps:,}" if plan.last.steps < 10_000_000 else f"{plan.last.steps:.0e}")
+    yield Text(flops(plan.flops.total))
+    yield _hours(plan)
+
+
+def _place(plan: KindPlan) -> str:
+    """`8, TP 2`, which is tensor parallelism; `1/2` where two trials share a GPU; `CPU`."""
+    if plan.on_gpus is None:
+        return "CPU"
+    placement, shared_by = plan.on_gpus.placement, plan.kind.spec.execution.trials_per_gpu
+    number = f"1/{shared_by}" if shared_by > 1 else f"{placement.gpus}"
+    return number if placement.tensor_parallel == 1 else f"{number}, TP {placement.tensor_parallel}"
+
+
+def _hours(plan: KindPlan) -> Text:
+    found = plan.gpu_hours
+    if found is None:
+        return Text("–", style="dim")
+    if found.low == found.high:
+        return Text(digits(found.central))
+    return Text(f"{digits(found.central)} ({digits(found.low)}–{digits(found.high)})")
+
+
+def _totals(plan: SweepPlan) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in totals_of(plan):
+        table.add_row(name, Text(value))
+    return table

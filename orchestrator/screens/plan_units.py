@@ -1,0 +1,60 @@
+"""Quantities of a plan in units that people read: FLOPs, hours, bytes, with three digits that count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.planning.hours import Interval
+
+_FLOPS = ((1e24, "YFLOP"), (1e21, "ZFLOP"), (1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"))
+_BYTES = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
+
+
+def flops(number: float) -> str:
+    """`1.23 EFLOP`."""
+    return _with_unit(number, _FLOPS)
+
+
+def size(number: float) -> str:
+    """`91.4 GB`, in decimal units."""
+    return _with_unit(number, _BYTES)
+
+
+def hours(number: float) -> str:
+    """`18 h`; below two hours `75 min`, below two minutes `40 s`; from two days on `3.2 days`."""
+    if number >= 48:
+        return f"{digits(number / 24)} days"
+    if number >= 2:
+        return f"{digits(number)} h"
+    return f"{number * 60:.0f} min" if number * 60 >= 2 else f"{number * 3600:.0f} s"
+
+
+def digits(number: float) -> str:
+    """Three digits that count, without an exponent: `1,230`, `12.3`, `0.012`."""
+    if number == 0:
+        return "0"
+    if number >= 99.95:
+        return f"{float(f'{number:.3g}'):,.0f}"
+    return f"{number:.3g}" if number >= 1e-4 else f"{number:.0e}"
+
+
+def interval(of: Interval) -> str:
+    """`72 (36 to 144)`; one number where there is no doubt."""
+    if of.low == of.high:
+        return digits(of.central)
+    return f"{digits(of.central)} ({digits(of.low)} to {digits(of.high)})"
+
+
+def hours_interval(of: Interval) -> str:
+    """`18 h (9 h to 36 h)`."""
+    if of.low == of.high:
+        return hours(of.central)
+    return f"{hours(of.central)} ({hours(of.low)} to {hours(of.high)})"
+
+
+def _with_unit(number: float, units: Sequence[tuple[float, str]]) -> str:
+    for unit, name in units:
+        if number >= 0.9995 * unit:
+            return f"{digits(number / unit)} {name}"
+    unit, name = units[-1]
+    return f"{digits(number / unit)} {name}"

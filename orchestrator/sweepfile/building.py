@@ -1,0 +1,186 @@
+"""One trial from one combination of axis values: `base` with the values put in, checked and resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from db.errors import SpecError
+from orchestrator.sweepfile.algorithms import SETTINGS
+from orchestrator.sweepfile.language import Point, SweepFile
+from orchestrator.sweepfile.models import UnknownModel, resolve_model
+from orchestrator.sweepfile.names import model_in
+from orchestrator.sweepfile.problems import Path, dotted
+from orchestrator.sweepfile.resources import execution_of, rule_for
+from orchestrator.sweepfile.yaml_source import YamlSource
+from workers.spec import Algorithm, Budget, Execution, Loss, Model, Sampling, Seed, TrialSpec
+
+_SEED: TypeAdapter[int] = TypeAdapter(Seed, config=ConfigDict(strict=True))
+_MAPPINGS = {name: model for name, field in Point.model_fields.items() if (model := model_in(field.annotation))}
+_RECIPE = ("group_size", "prompts_per_step", "updates_per_step", "epochs_per_step")
+
+
+class Unplaceable(Exception):
+    """A value that is well formed and stands for nothing: a model that nobody knows."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+
+
+class Builder:
+    """Makes the specification of each combination.
+
+    What several trials share is made once: whole specifications that differ in their seed, and parts of others.
+    """
+
+    def __init__(self, sweep: SweepFile, source: YamlSource) -> None:
+        self._sweep = sweep
+        self._given = _given_by_the_file(sweep.base, source)
+        self._made: dict[str, TrialSpec] = {}
+        self._bases: dict[str, dict[str, Any]] = {}
+        self._mappings: dict[tuple[str, str], Any] = {}
+        self._models: dict[str, Model] = {}
+        self._unsized: dict[str, Unplaceable] = {}
+        self._parts: dict[tuple[Any, ...], Any] = {}
+        self._budget = Budget(unit=sweep.budgets.unit, at=sweep.budgets.at)
+        self._evaluations = tuple(sweep.evaluations)
+
+    def build(self, values: Mapping[str, Any]) -> TrialSpec:
+        """Raises ValidationError, with places from `base` on, and Unplaceable."""
+        if "seed" not in values:
+            return self._from_scratch(values)
+        others = repr([(name, value) for name, value in values.items() if name != "seed"])
+        if others in self._made and _is_seed(values["seed"]):
+            return self._made[others].model_copy(update={"seed": values["seed"]})
+        self._made[others] = self._from_scratch(values)
+        return self._made[others]
+
+    def _from_scratch(self, values: Mapping[str, Any]) -> TrialSpec:
+        algorithm = values.get("algorithm", self._sweep.base.get("algorithm"))
+        data = dict(self._base_of(algorithm if isinstance(algorithm, str) else ""))
+        for name, value in values.items():
+            _put(data, name.split("."), value)
+        if "data.tau" in values:
+            data.pop("tau", None)
+        elif data.get("tau") is not None and isinstance(data.get("data"), dict):
+            _put(data, ["data", "tau"], data["tau"])
+        for name, model in _MAPPINGS.items():
+            if isinstance(data.get(name), dict):
+                data[name] = self._mapping(name, model, data[name])
+        return self._resolve(Point.model_validate(data), values)
+
+    def _base_of(self, algorithm: str) -> dict[str, Any]:
+        """`base` with what the algorithm sets."""
+        if algorithm not in self._bases:
+            data = dict(self._sweep.base)
+            for name, value in SETTINGS.get(algorithm, {}).items():
+                if name not in self._given:
+                    _put(data, name.split("."), value)
+            self._bases[algorithm] = data
+        return self._bases[algorithm]
+
+    def _mapping(self, name: str, model: type[BaseModel], data: dict[str, Any]) -> Any:
+        """The part of a point that a mapping makes; a wrong mapping as it is, to be refused with the whole point."""
+        key = (name, repr(data))
+        if key not in self._mappings:
+            try:
+                self._mappings[key] = model.model_validate(data)
+            except ValidationError:
+                return data
+        return self._mappings[key]
+
+    def _resolve(self, point: Point, values: Mapping[str, Any]) -> TrialSpec:
+        model = self._model(point.model)
+        return TrialSpec(
+            model=model,
+            data=point.data,
+            algorithm=self._algorithm(point),
+            optimizer=point.optimizer,
+            sampling=self._sampling(point),
+            lora=point.lora,
+            environment=point.environment,
+            seed=point.seed,
+            budget=self._budget,
+            evaluations=self._evaluations,
+            execution=self._execution(point, model, values),
+        )
+
+    def _model(self, name: str) -> Model:
+        if name not in self._models:
+            try:
+                self._models[name] = resolve_model(name, self._sweep.models)
+            except UnknownModel as error:
+                path: Path = ("models", name, "source") if name in self._sweep.models else ("base", "model")
+                raise Unplaceable(path, str(error)) from None
+        return self._models[name]
+
+    def _algorithm(self, point: Point) -> Algorithm:
+        own = {name: getattr(point, name) for name in _RECIPE}
+        # The loss is kept alive by the entry, so its id is its own.
+        key = ("algorithm", id(point.loss), point.algorithm, *own.values())
+        if key not in self._parts:
+            loss = {name: getattr(point.loss, name) for name in Loss.model_fields}
+            self._parts[key] = (Algorithm(name=point.algorithm, **own, **loss), point.loss)
+        found: Algorithm = self._parts[key][0]
+        return found
+
+    def _sampling(self, point: Point) -> Sampling:
+        key = ("sampling", id(point.generation))
+        if key not in self._parts:
+            drawn = {name: getattr(point.generation, name) for name in Sampling.model_fields}
+            self._parts[key] = (Sampling(**drawn), point.generation)
+        found: Sampling = self._parts[key][0]
+        return found
+
+    def _execution(self, point: Point, model: Model, values: Mapping[str, Any]) -> Execution:
+        if model.name in self._unsized:
+            raise self._unsized[model.name]
+        try:
+            number = rule_for(model, self._sweep, values)
+        except SpecError as error:
+            reason = f"`resources` asks for its size: {error}"
+            self._unsized[model.name] = Unplaceable(("base", "model"), reason)  # the hub is asked once
+            raise self._unsized[model.name] from None
+        key = ("execution", id(point.generation), number, model.made is None)
+        if key not in self._parts:
+            self._parts[key] = (execution_of(point, model, self._sweep, number), point.generation)
+        found: Execution = self._parts[key][0]
+        return found
+
+
+def _is_seed(value: Any) -> bool:
+    try:
+        _SEED.validate_python(value)
+    except ValidationError:
+        return False  # said where the whole point is checked
+    return True
+
+
+def _given_by_the_file(base: Mapping[str, Any], source: YamlSource) -> set[str]:
+    """Dotted names of the values of `base` that do not come from a preset."""
+    given = set()
+
+    def look(values: Mapping[str, Any], path: Path) -> None:
+        for name, value in values.items():
+            at = (*path, name)
+            if isinstance(value, Mapping):
+                look(value, at)
+            elif not source.position(at).is_preset:
+                given.add(dotted(at[1:]))
+
+    look(base, ("base",))
+    return given
+
+
+def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
+    """Put a value in; mappings on the way are copied, since other trials have them too."""
+    for part in path[:-1]:
+        inner = data.get(part)
+        if inner is not None and not isinstance(inner, dict):
+            return  # base holds a plain value where a mapping belongs; checking the point says so
+        data[part] = dict(inner or {})
+        data = data[part]
+    data[path[-1]] = value

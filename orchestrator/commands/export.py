@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.commands.ending import ending_tidily
 from orchestrator.commands.options import DatabaseOption, JsonOption
 from orchestrator.commands.sql import ParamOption, parameters
 
@@ -57,7 +58,7 @@ def command(
     from db.database import resolve_url
     from db.errors import SpecError
     from db.querying.readonly import open_read_only
-    from exchange.export import STANDARD_OUTPUT, Format
+    from exchange.export import Format, is_standard_output
 
     if (name is None) == (query is None):
         raise SpecError("Name one view or table, or give --query; `rlsweep sql` lists what there is.")
@@ -67,13 +68,14 @@ def command(
         raise SpecError("--param is a value of a --query; there is none.")
     chosen = Format(file_format)
     path = output or Path(f"{name or 'query'}{chosen.suffix}")
-    if as_json and path == STANDARD_OUTPUT:
-        raise SpecError("--json says where the file is, and -o - prints its rows instead; give one of them.")
+    if as_json and is_standard_output(path):
+        raise SpecError(f"--json says where the file is, and -o {path} prints its rows instead; give one of them.")
     values = parameters(params)
     engine = open_read_only(resolve_url(database))
-    done = _export(
-        engine, name=name, query=query, values=values, sweep=sweep, path=path, file_format=chosen, force=force
-    )
+    with ending_tidily():
+        done = _export(
+            engine, name=name, query=query, values=values, sweep=sweep, path=path, file_format=chosen, force=force
+        )
     if as_json:
         typer.echo(json.dumps({"path": str(done.path), "rows": done.num_rows, "bytes": done.num_bytes}))
     elif done.num_bytes is not None:

@@ -20,7 +20,8 @@ GpuOption = Annotated[
     typer.Option(
         "--gpu",
         metavar="NAME",
-        help="Kind of GPU where the file names none, such as A100-80GB.  [default: H100-80GB]",
+        help="Kind of GPU where the file names none: A100-80GB, or any by memory and peak, MI300X-192GB@1307TFLOPS.  "
+        "[default: H100-80GB]",
         show_default=False,
     ),
 ]
@@ -29,6 +30,9 @@ GpusOption = Annotated[
     typer.Option("--gpus", metavar="N", min=1, help="How many GPUs there are.  [default: as many as are wanted]",
                  show_default=False),
 ]  # fmt: skip
+ResolvedOption = Annotated[
+    bool, typer.Option("--resolved", help="Show every value of the sweep and where it comes from instead.")
+]
 
 
 def command(
@@ -37,6 +41,7 @@ def command(
     database: DatabaseOption = None,
     gpu: GpuOption = None,
     gpus: GpusOption = None,
+    resolved: ResolvedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show trials, GPUs, FLOPs, GPU-hours, wall time and storage. Nothing is run or written."""
@@ -45,6 +50,9 @@ def command(
     from orchestrator.sweepfile.loading import load_sweep
 
     loaded = load_sweep(file, overrides or ())
+    if resolved:
+        _print_resolved(loaded, as_json=as_json)
+        return
     loaded, known = _with_what_is_known(loaded, database)
     plan = plan_sweep(loaded, gpu=None if gpu is None else gpu_type(gpu), gpus=gpus, known=known)
     if as_json:
@@ -57,6 +65,21 @@ def command(
     from orchestrator.screens.plan_table import print_plan
 
     print_plan(plan, Console())
+
+
+def _print_resolved(loaded: LoadedSweep, *, as_json: bool) -> None:
+    from orchestrator.screens.resolved_values import resolved_json, resolved_lines
+    from orchestrator.sweepfile.resolved import resolved_values
+
+    values = resolved_values(loaded)
+    if as_json:
+        print(resolved_json(values))
+        return
+    from rich.console import Console
+
+    console = Console()
+    for line in resolved_lines(values):
+        console.print(line, soft_wrap=True)
 
 
 def _with_what_is_known(loaded: LoadedSweep, database: str | None) -> tuple[LoadedSweep, KnownRuns | None]:

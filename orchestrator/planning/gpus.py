@@ -1,13 +1,14 @@
 """What a GPU is to the planner: memory, peak arithmetic speed, and how many of them share a node.
 
-The table holds published figures; a GPU that is not in it is described with `GpuType`. Memory is the published
-capacity in decimal gigabytes, which is never more than the driver reports. Peak is dense bfloat16 with float32
+The table holds published figures; another GPU is described in its name, `MI300X-192GB@1307TFLOPS`. Memory is the
+published capacity in decimal gigabytes, which is never more than the driver reports. Peak is dense bfloat16 with float32
 accumulation, without the sparsity that data sheets like to double it with.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from db.errors import SpecError
@@ -91,20 +92,43 @@ def gpu_of_device(device: str) -> GpuType | None:
     return None if name is None else GPU_TYPES[name]
 
 
+# NAME-<gigabytes>GB@<teraflops>TFLOPS, then x<GPUs per node> where that is not 8.
+_DESCRIBED = re.compile(
+    r"(?P<name>.+)-(?P<gigabytes>[\d.]+)GB@(?P<teraflops>[\d.]+)TFLOPS(?:X(?P<gpus_per_node>\d+))?", re.IGNORECASE
+)
+_HOW_TO_DESCRIBE = (
+    "Another kind is described by its memory, its dense bfloat16 peak and, where that is not 8, how many are in a "
+    "node: MI300X-192GB@1307TFLOPS or MI300X-192GB@1307TFLOPSx4."
+)
+
+
 def gpu_type(name: str) -> GpuType:
     """The GPU of that name, in any case, with or without the memory it ends in where that is unambiguous.
 
-    Raises SpecError with the known names.
+    A kind that the table lacks is described in its name, as in `MI300X-192GB@1307TFLOPS`. Raises SpecError with the
+    known names.
     """
     wanted = name.strip().upper().replace(" ", "-").replace("_", "-")
     by_name = {known.upper(): gpu for known, gpu in GPU_TYPES.items()}
     if wanted in by_name:
         return by_name[wanted]
+    if described := _DESCRIBED.fullmatch(name.strip()):
+        return _described(name.strip(), described)
     shorter = [gpu for known, gpu in by_name.items() if known.rpartition("-")[0] == wanted]
     if len(shorter) == 1:
         return shorter[0]
     if shorter:
         raise SpecError(f"GPU {name!r} is ambiguous; it is one of {', '.join(gpu.name for gpu in shorter)}.")
-    close = [by_name[found].name for found in difflib.get_close_matches(wanted, by_name, n=3)]
+    by_any_name = {known.rpartition("-")[0]: gpu for known, gpu in reversed(by_name.items())} | by_name
+    found = difflib.get_close_matches(wanted, by_any_name, n=3)
+    close = dict.fromkeys(by_any_name[known].name for known in found)
     nearest = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(GPU_TYPES)}."
-    raise SpecError(f"GPU {name!r} is not known; {nearest} Others can be described by memory and peak FLOP/s.")
+    raise SpecError(f"GPU {name!r} is not known; {nearest} {_HOW_TO_DESCRIBE}")
+
+
+def _described(name: str, given: re.Match[str]) -> GpuType:
+    try:
+        gigabytes, teraflops = float(given["gigabytes"]), float(given["teraflops"])
+    except ValueError:
+        raise SpecError(f"GPU {name!r} is described with what is no number. {_HOW_TO_DESCRIBE}") from None
+    return _published(name, gigabytes, teraflops, int(given["gpus_per_node"] or 8))

@@ -7,6 +7,7 @@ trial on CPUs are none, and None, not 0.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from orchestrator.planning.architectures import Architecture
 from orchestrator.planning.cost import (
@@ -105,7 +106,7 @@ class KindPlan:
         """What the whole trajectory computes in training."""
         return self.cost.last
 
-    @property
+    @cached_property
     def flops(self) -> PhaseFlops:
         """The whole trial's."""
         evaluation = sum(scoring.flops for scoring in self.scorings)
@@ -118,7 +119,7 @@ def plan_kind(
     """Plan one trial of a kind. Raises DoesNotFitError, or SpecError for what the file asks and nobody can give."""
     spec = kind.spec
     recipe, training = recipe_of(spec), training_of(spec)
-    lengths = expected_lengths(recipe, expected, known.lengths_of(kind.science))
+    lengths = expected_lengths(recipe, expected, known.lengths_of(kind))
     on_gpus = None
     if spec.execution.gpus != 0:
         gpu = means.gpu if spec.execution.gpu is None else gpu_type(spec.execution.gpu)
@@ -185,7 +186,7 @@ def _utilisation(
 ) -> Utilisation:
     if expected.utilization is not None:
         return given_utilisation(expected.utilization)
-    return known.utilisation_of(kind.science, gpu) or assumed_utilisation(architecture.active_params)
+    return known.utilisation_of(kind, gpu) or assumed_utilisation(architecture.active_params)
 
 
 def _trial_hours(spec: TrialSpec, cost: TrajectoryCost, scored: tuple[Scoring, ...], on_gpus: OnGpus) -> Interval:
@@ -199,7 +200,7 @@ def _trial_hours(spec: TrialSpec, cost: TrajectoryCost, scored: tuple[Scoring, .
 
 def _cpu_hours(kind: Kind, cost: TrajectoryCost, scored: tuple[Scoring, ...], known: KnownRuns) -> Interval | None:
     times = sum(scoring.times for scoring in scored)
-    return known.cpu_hours_of(kind.science, steps=cost.last.steps, scorings=times)
+    return known.cpu_hours_of(kind, steps=cost.last.steps, scorings=times)
 
 
 def _cpu_memory(spec: TrialSpec, architecture: Architecture, recipe: BatchRecipe, training: Training) -> PhaseMemory:

@@ -44,17 +44,17 @@ class KnownRuns:
     utilisations: Mapping[tuple[str, str], Utilisation] = field(default_factory=dict)
     paces: Mapping[str, Sequence[CpuPace]] = field(default_factory=dict)
 
-    def lengths_of(self, science: Science) -> ExpectedLengths | None:
+    def lengths_of(self, kind: Kind) -> ExpectedLengths | None:
         """Mean tokens of the trials with this model and these data."""
-        return self.lengths.get(_lengths_key(science))
+        return self.lengths.get(_lengths_key(kind.science)) if self.lengths else None
 
-    def utilisation_of(self, science: Science, gpu: GpuType) -> Utilisation | None:
+    def utilisation_of(self, kind: Kind, gpu: GpuType) -> Utilisation | None:
         """The share of the GPU's peak that trials of this model reached."""
-        return self.utilisations.get((_speed_key(science), gpu.name))
+        return self.utilisations.get((_speed_key(kind.science), gpu.name)) if self.utilisations else None
 
-    def cpu_hours_of(self, science: Science, *, steps: int, scorings: int) -> Interval | None:
+    def cpu_hours_of(self, kind: Kind, *, steps: int, scorings: int) -> Interval | None:
         """How long a trial like these takes on a CPU, from its start to its end."""
-        paces = self.paces.get(_pace_key(science))
+        paces = self.paces.get(_pace_key(kind.science)) if self.paces else None
         if not paces:
             return None
         return measured_interval([(p.step * steps + p.scoring * scorings + p.otherwise) / 3600 for p in paces])

@@ -25,7 +25,8 @@ class Totals:
     the time of `trials_of_unknown_time` of its trials is not known. `gpus_at_once` is how many GPUs are busy where
     as many trials run as may. `cost` is in the currency of `limits.price_per_gpu_hour`, None without one.
     `sharing_saves_flops` is what a run of its own for each budget would compute on top, `separate_costs_flops` what
-    is computed on top because the file asks for such runs. `peak_bytes` are the checkpoints at the worst moment.
+    is computed on top because the file asks for such runs. `cached_flops` need not be computed again.
+    `peak_bytes` are the checkpoints at the worst moment.
     """
 
     trials: int
@@ -36,6 +37,7 @@ class Totals:
     trials_of_unknown_time: int
     flops: PhaseFlops
     flops_left: float
+    cached_flops: float
     gpu_hours: Interval | None
     gpu_hours_left: Interval | None
     cost: Interval | None
@@ -47,11 +49,6 @@ class Totals:
     peak_bytes: float
     sharing_saves_flops: float
     separate_costs_flops: float
-
-    @property
-    def cached_flops(self) -> float:
-        """What need not be computed again."""
-        return self.flops.total - self.flops_left
 
 
 def add_up(kinds: Sequence[PlannedKind], trials: Sequence[TrialPlan], *, limits: Limits, means: Means) -> Totals:
@@ -70,6 +67,7 @@ def add_up(kinds: Sequence[PlannedKind], trials: Sequence[TrialPlan], *, limits:
         trials_of_unknown_time=sum(trial.plan.wall_hours is None for trial in left),
         flops=_sum_of_flops(kinds),
         flops_left=sum(kind.plan.flops.total * kind.left_share for kind in kinds),
+        cached_flops=sum(kind.plan.flops.total * kind.done_share for kind in kinds),
         gpu_hours=hours,
         gpu_hours_left=hours_left,
         cost=None if price is None or hours is None else hours.times(price),

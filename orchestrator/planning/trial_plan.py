@@ -50,6 +50,11 @@ class PlannedKind:
         return sum(trial.cached != "done" for trial in self.trials)
 
     @property
+    def done_share(self) -> float:
+        """What the database has, in trials."""
+        return sum(trial.done_share for trial in self.trials)
+
+    @property
     def left_share(self) -> float:
         """What is left to compute, in trials."""
         return sum(trial.left_share for trial in self.trials)

@@ -24,7 +24,7 @@ def plan_json(plan: SweepPlan) -> Iterator[str]:
         "question": plan.question,
         "gpu": plan.means.gpu.name,
         "gpus_available": plan.means.gpus,
-        "totals": asdict(plan.totals) | {"flops": _flops(plan.totals.flops), "cached_flops": plan.totals.cached_flops},
+        "totals": asdict(plan.totals) | {"flops": _flops(plan.totals.flops)},
         "warnings": list(plan.warnings),
     }
     yield f'{json.dumps(head)[:-1]}, "trials": ['

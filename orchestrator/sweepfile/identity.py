@@ -11,7 +11,6 @@ what they were; its default therefore never changes.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -47,8 +46,8 @@ def science(spec: TrialSpec) -> dict[str, Any]:
     for section in _SECTIONS:
         part = getattr(spec, section)
         if part is not None:
-            fields[section] = _canonical(section, _Same(part))[0]
-    return copy.deepcopy(fields) | _between_sections(spec)
+            fields[section] = json.loads(_canonical(section, _Same(part)))
+    return fields | _between_sections(spec)
 
 
 def science_hash(spec: TrialSpec) -> str:
@@ -58,7 +57,7 @@ def science_hash(spec: TrialSpec) -> str:
     for section in _SECTIONS:
         part = getattr(spec, section)
         if part is not None:
-            texts[section] = _canonical(section, _Same(part))[1]
+            texts[section] = _canonical(section, _Same(part))
     return _hash("{" + ",".join(f'"{name}":{text}' for name, text in sorted(texts.items())) + "}")
 
 
@@ -86,8 +85,8 @@ class _Same:
 
 
 @lru_cache(maxsize=2048)
-def _canonical(section: str, same: _Same) -> tuple[dict[str, Any], str]:
-    """The science of one section, and its JSON."""
+def _canonical(section: str, same: _Same) -> str:
+    """The science of one section as JSON."""
     part = same.part
     if section in _OPTIONAL:
         fields = part.model_dump(mode="json")
@@ -102,7 +101,7 @@ def _canonical(section: str, same: _Same) -> tuple[dict[str, Any], str]:
         fields.pop("heldout", None)  # only scored with
     if isinstance(part, Model):
         _identify_model(fields)
-    return fields, _json(fields)
+    return _json(fields)
 
 
 def _identify_model(fields: dict[str, Any]) -> None:

@@ -125,7 +125,8 @@ def _leaves(value: Any, path: Path, loaded: LoadedSweep) -> Iterator[ResolvedVal
         for name, field in type(value).model_fields.items():
             yield from _leaves(getattr(value, name), (*path, field.alias or name), loaded)
     elif isinstance(value, dict) and path == ("models",):
-        for name, entry in value.items():
+        used = {trial.spec.model.name for trial in loaded.trials}
+        for name, entry in ((name, entry) for name, entry in value.items() if name in used):
             yield from _leaves(entry, (*path, name), loaded)
     elif isinstance(value, list | tuple) and value and isinstance(value[0], BaseModel):
         for place, item in enumerate(value):

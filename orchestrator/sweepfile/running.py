@@ -11,10 +11,6 @@ from orchestrator.planning.gpus import gpu_type
 from workers.spec import PositiveFloat, PositiveInt, Probability, Strict
 
 
-def _without_advice_on_other_ways(message: str) -> str:
-    return message.partition(" Others can")[0].rstrip(".")
-
-
 class ResourceRule(Strict):
     """What a trial is given: the whole of `resources`, or an entry of its list, of which the first that holds counts.
 
@@ -41,7 +37,7 @@ class ResourceRule(Strict):
             try:
                 gpu_type(gpu)
             except SpecError as error:
-                raise ValueError(_without_advice_on_other_ways(str(error))) from None
+                raise ValueError(str(error).rstrip(".")) from None
         return gpu
 
     @model_validator(mode="after")

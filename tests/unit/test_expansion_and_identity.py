@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,6 @@ from orchestrator.registration import register
 from orchestrator.sweepfile.identity import differences, science, science_hash
 from orchestrator.sweepfile.loading import load_sweep
 from orchestrator.sweepfile.problems import InvalidSweep
-from tests.unit.test_presets import STUDY
 from workers.spec import TrialSpec
 
 
@@ -109,34 +105,3 @@ def test_the_fields_that_make_two_trials_different_are_named(tiny_sweep: Path) -
         ("algorithm.group_size", 4, 8), ("model.made.hidden_size", 32, 64),
     ]  # fmt: skip
     assert differences(science(one), science(trial(tiny_sweep, "budgets.at=[100]"))) == []
-
-
-GRID = """
-import resource, sys, time
-from pathlib import Path
-from orchestrator.sweepfile.identity import execution_hash
-from orchestrator.sweepfile.loading import load_sweep
-seconds = []
-for attempt in range(2):
-    began = time.perf_counter()
-    trials = load_sweep(Path(sys.argv[1])).trials
-    assert len({trial.science_hash for trial in trials}) == 10_000
-    assert len({execution_hash(trial.spec) for trial in trials}) == 1
-    seconds.append(time.perf_counter() - began)
-print(min(seconds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
-
-
-@pytest.mark.parametrize("third", ["seed", "generation.max_completion_tokens"])
-def test_ten_thousand_trials_are_expanded_and_identified_in_about_a_second(tmp_path: Path, third: str) -> None:
-    grid = {
-        "optimizer.learning_rate": [number * 1e-6 for number in range(1, 21)],
-        "group_size": list(range(2, 27)),
-        third: list(range(1, 21)),
-    }
-    file = tmp_path / "grid.yaml"
-    file.write_text(f"{STUDY}axes: {{grid: {json.dumps(grid)}}}\n")
-    done = subprocess.run([sys.executable, "-c", GRID, str(file)], check=True, capture_output=True, text=True)
-    seconds, megabytes = map(float, done.stdout.split())
-    assert seconds < 2  # about 0.8 s on one core of a machine that does nothing else
-    assert megabytes < 200

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -144,6 +147,50 @@ def test_rows_go_to_standard_output_where_that_is_the_file(sqlite_file: str) -> 
             assert done.stdout == Path("trial.csv").read_bytes()
         else:
             assert pq.read_table(pa.BufferReader(done.stdout)).num_rows == 3
+
+
+@pytest.mark.parametrize("redirected", ["> kept.csv", "| cat > kept.csv"])
+def test_the_device_of_standard_output_is_standard_output(sqlite_file: str, redirected: str) -> None:
+    export("csv", "trial", "--db", sqlite_file)
+    arguments = f"export csv trial -o /dev/stdout --db {sqlite_file}"
+    subprocess.run(
+        f"{sys.executable} -m orchestrator.cli {arguments} {redirected}",
+        shell=True, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert Path("kept.csv").read_bytes() == Path("trial.csv").read_bytes()
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_a_named_pipe_takes_the_rows_as_they_come(sqlite_file: str, file_format: str) -> None:
+    os.mkfifo("pipe")
+    with Path("kept").open("wb") as kept, subprocess.Popen(["cat", "pipe"], stdout=kept):
+        assert export(file_format, "trial", "-o", "pipe", "--db", sqlite_file) == ""
+    export(file_format, "trial", "--db", sqlite_file)
+    assert Path("kept").read_bytes() == Path(f"trial.{file_format}").read_bytes()
+    assert Path("pipe").is_fifo()
+
+
+def test_a_device_that_is_full_is_named(sqlite_file: str) -> None:
+    with pytest.raises(EnvironmentProblem, match="Cannot write /dev/full: No space left on device"):
+        export("csv", "trial", "-o", "/dev/full", "--db", sqlite_file)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_export_that_is_told_to_end_leaves_nothing(sqlite_file: str, number: signal.Signals) -> None:
+    query = NUMBERS.format(last=10**9) + "SELECT x FROM n"
+    arguments = ["export", "csv", "--query", query, "-o", "x.csv", "--db", sqlite_file]
+    with subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.cli", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        while not any(path.stat().st_size for path in Path.cwd().glob("*.part")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode in (128 + number, 130)
+    assert "Traceback" not in errors
+    assert list(Path.cwd().iterdir()) == []
 
 
 def test_a_querys_parameters_are_given_by_name(sqlite_file: str) -> None:

@@ -277,7 +277,8 @@ def test_a_gpu_is_found_in_any_spelling(name: str, found: str) -> None:
         (
             "H101-80GB",
             "GPU 'H101-80GB' is not known; did you mean H100-80GB or H800-80GB or A100-80GB? "
-            "Others can be described by memory and peak FLOP/s.",
+            "Another kind is described by its memory, its dense bfloat16 peak and, where that is not 8, how many are "
+            "in a node: MI300X-192GB@1307TFLOPS or MI300X-192GB@1307TFLOPSx4.",
         ),
     ],
 )
@@ -287,8 +288,12 @@ def test_an_unclear_gpu_is_refused(name: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-def test_a_gpu_that_nobody_knows_can_be_described() -> None:
-    mine = GpuType("mine", memory_bytes=64e9, peak_flops=400e12, gpus_per_node=6)
+def test_a_gpu_that_nobody_knows_can_be_described_in_its_name() -> None:
+    mine = gpu_type("mine-64GB@400TFLOPSx6")
+    assert mine == GpuType("mine-64GB@400TFLOPSx6", memory_bytes=64e9, peak_flops=400e12, gpus_per_node=6)
     assert place(qwen("7B"), mine, PAPER, WITH_REFERENCE).gpus == 4
+    assert gpu_type("MI300X-192GB@1307.4tflops") == GpuType("MI300X-192GB@1307.4tflops", 192e9, 1307.4e12, 8)
     with pytest.raises(SpecError, match="must be positive"):
-        GpuType("broken", memory_bytes=0, peak_flops=1e12)
+        gpu_type("mine-0GB@400TFLOPS")
+    with pytest.raises(SpecError, match="described with what is no number"):
+        gpu_type("mine-6.4.0GB@400TFLOPS")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.planning.plan import plan_sweep
+from orchestrator.screens.plan_units import flops, interval, size
 from orchestrator.sweepfile.loading import LoadedSweep, load_sweep
 from tests.unit.test_prompts_published import TAUS, pool, published
 from workers.prompts.slices import slice_for_tau
@@ -35,6 +37,12 @@ def test_a_file_opens_with_its_question_its_cost_and_its_command(file: Path) -> 
     loaded = load_sweep(file)
     assert question == f"# Question:  {_uncapitalised(loaded.sweep.question or '')}"
     assert re.match(r"# Cost:      .*\d", cost)
+    totals = plan_sweep(loaded).totals
+    if totals.gpu_hours is not None:
+        assert cost == (
+            f"# Cost:      {totals.trials} trials, {flops(totals.flops.total)}; {interval(totals.gpu_hours)} "
+            f"H100-hours, {size(totals.peak_bytes)} of checkpoints at most."
+        )
     assert command.startswith(f"# Command:   rlsweep submit sweeps/{file.name}")
     assert loaded.sweep.name == file.stem.replace("_", "-")
 

@@ -49,7 +49,8 @@ class Data(Strict):
     def _one_origin(self) -> Data:
         if (self.task is None) == (self.train is None):
             raise ValueError("data needs exactly one of `task`, which is made here, and `train`, a file of prompts")
-        changed = {name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default}
+        fields = type(self).model_fields
+        changed = {name for name in self.model_fields_set if getattr(self, name) != fields[name].default}
         strangers = changed - _OF_TASKS if self.task else changed & {"heldout_problems"}
         if strangers:
             raise ValueError(f"`{min(strangers)}` means nothing beside `{'task' if self.task else 'train'}`")
@@ -58,7 +59,7 @@ class Data(Strict):
     @model_validator(mode="after")
     def _tau_divides(self) -> Data:
         if self.tau > 1 and self.total_prompts is None:
-            raise ValueError(f"tau {self.tau} needs `total_prompts`, of which every prompt is a {self.tau}th")
+            raise ValueError(f"tau {self.tau} needs `total_prompts`, the uses of all prompts together")
         if isinstance(self.total_prompts, int) and self.total_prompts % self.tau:
             raise ValueError(f"total_prompts {self.total_prompts} is not a multiple of tau {self.tau}")
         return self

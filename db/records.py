@@ -89,6 +89,8 @@ class Process:
 class Provenance:
     """What an attempt ran on and with. None: not there, or not known."""
 
+    execution: dict[str, Any] | None
+    execution_hash: str | None
     engine: str | None
     device: str | None
     num_gpus: float | None

@@ -70,6 +70,7 @@ def _write_run(engine: Engine, run: Run, *, trial_id: int, sweep_id: int) -> Non
 
 def _provenance(run: Run, part: Part) -> Provenance:
     return Provenance(
+        execution={"identity_version": 1, "engine": "vllm"}, execution_hash="v1:" + "c" * 64,
         engine="vllm" if part.has_engine else "transformers", device="H100", num_gpus=run.size.num_gpus, num_cpus=64,
         memory_bytes=10**12, git_revision=part.git_revision, git_dirty=part.git_dirty, rlsweep_version="0.1.0",
         python_version="3.11.9", torch_version="2.11.0", transformers_version="5.10.4", trl_version="1.16.0",

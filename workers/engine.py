@@ -56,7 +56,7 @@ def describe_attempt(spec: TrialSpec, engine: Engine) -> Provenance:
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return describe_environment(engine=engine, device=device, num_gpus=spec.execution.num_gpus)
+    return describe_environment(spec.execution, engine=engine, device=device)
 
 
 @contextmanager

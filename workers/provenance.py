@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from db.records import Process, Provenance
+from workers.spec import Execution
 
 
 def this_process() -> Process:
@@ -38,13 +39,15 @@ def is_dead(process: Process) -> bool:
         return True
 
 
-def describe_environment(*, engine: str, device: str, num_gpus: float) -> Provenance:
-    """Versions and hardware of this process, with the engine and device it was given."""
+def describe_environment(execution: Execution, *, engine: str, device: str) -> Provenance:
+    """Versions and hardware of this process, with the settings, the engine and the device it was given."""
     revision, dirty = _git_state(Path(__file__).parent)
     return Provenance(
+        execution=execution.canonical,
+        execution_hash=execution.identity,
         engine=engine,
         device=device,
-        num_gpus=num_gpus,
+        num_gpus=execution.num_gpus,
         num_cpus=os.cpu_count(),
         memory_bytes=psutil.virtual_memory().total,
         git_revision=revision,

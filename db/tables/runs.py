@@ -142,6 +142,12 @@ class Attempt(Base):
     message: Mapped[str | None] = mapped_column(Text, comment="Why it ended, in a sentence.")
     traceback: Mapped[str | None] = mapped_column(Text, comment="Traceback of a failure.")
     log_uri: Mapped[str | None] = mapped_column(Text, comment="Where its log is.")
+    execution: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), comment="How it was to be run, where that is not the default; NULL: not known."
+    )
+    execution_hash: Mapped[str | None] = mapped_column(
+        String(80), comment="Hash of all those settings, defaults included; NULL: not known."
+    )
     engine: Mapped[str | None] = mapped_column(String(40), comment="Generation engine.")
     device: Mapped[str | None] = mapped_column(String(200), comment="Device it trained on.")
     num_gpus: Mapped[float | None] = mapped_column(comment="GPUs it was given.")

@@ -42,7 +42,12 @@ TEXT, COUNT, MOMENT = sa.Text(), sa.BigInteger(), UtcDateTime(timezone=True)
 NUMBER: sa.Double[float] = sa.Double()
 
 NEW_COLUMNS: dict[str, dict[str, Any]] = {
-    "attempt": {"import_file_id": IDENTIFIER, "live_through_step": COUNT},
+    "attempt": {
+        "import_file_id": IDENTIFIER,
+        "live_through_step": COUNT,
+        "execution": sa.JSON(),
+        "execution_hash": sa.String(80),
+    },
     "data_set": {"num_problems": COUNT},
     "evaluation": {"data_set_id": IDENTIFIER},
     "fit_parameter": {"draws": sa.LargeBinary()},

@@ -1,8 +1,8 @@
 """What a GPU is to the planner: memory, peak arithmetic speed, and how many of them share a node.
 
 The table holds published figures; another GPU is described in its name, `MI300X-192GB@1307TFLOPS`. Memory is the
-published capacity in decimal gigabytes, which is never more than the driver reports. Peak is dense bfloat16 with float32
-accumulation, without the sparsity that data sheets like to double it with.
+published capacity in decimal gigabytes, which is never more than the driver reports. Peak is dense bfloat16 with
+float32 accumulation, without the sparsity that data sheets like to double it with.
 """
 
 from __future__ import annotations

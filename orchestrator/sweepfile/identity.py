@@ -1,8 +1,8 @@
-"""What makes two trials the same trial, and what makes two runs of one the same run.
+"""What makes two trials the same trial.
 
 The science hash covers what changes the numbers: model, data, algorithm, optimizer, sampling, seed. It leaves out
-how a trial is executed, how far it is taken (budgets are milestones on one trajectory) and how it is scored. The
-execution hash covers how it is executed, and nothing else.
+how a trial is executed (`Execution.identity`), how far it is taken (budgets are milestones on one trajectory) and how
+it is scored.
 
 The canonical form is JSON with sorted keys, under a version. The fields of the first release are always written out.
 A field that came later is written only where it differs from its default, so that the trials of old databases stay
@@ -11,7 +11,6 @@ what they were; its default therefore never changes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -20,8 +19,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from workers.spec import Algorithm, Data, Model, TrialSpec
-
-IDENTITY_VERSION = 1
+from workers.spec.canonical import IDENTITY_VERSION, canonical_json, identity_hash
 
 _ALWAYS_WRITTEN: dict[str, frozenset[str]] = {
     "model": frozenset({"name", "source", "revision", "made", "dtype"}),
@@ -53,12 +51,12 @@ def science(spec: TrialSpec) -> dict[str, Any]:
 def science_hash(spec: TrialSpec) -> str:
     """The trial's identity, such as `v1:9f86d0...`; equal exactly when `science` is."""
     fields = {"identity_version": IDENTITY_VERSION, "seed": spec.seed, **_between_sections(spec)}
-    texts = {name: _json(value) for name, value in fields.items()}
+    texts = {name: canonical_json(value) for name, value in fields.items()}
     for section in _SECTIONS:
         part = getattr(spec, section)
         if part is not None:
             texts[section] = _canonical(section, _Same(part))
-    return _hash("{" + ",".join(f'"{name}":{text}' for name, text in sorted(texts.items())) + "}")
+    return identity_hash("{" + ",".join(f'"{name}":{text}' for name, text in sorted(texts.items())) + "}")
 
 
 def _between_sections(spec: TrialSpec) -> dict[str, Any]:
@@ -101,7 +99,7 @@ def _canonical(section: str, same: _Same) -> str:
         fields.pop("heldout", None)  # only scored with
     if isinstance(part, Model):
         _identify_model(fields)
-    return _json(fields)
+    return canonical_json(fields)
 
 
 def _identify_model(fields: dict[str, Any]) -> None:
@@ -109,20 +107,6 @@ def _identify_model(fields: dict[str, Any]) -> None:
     del fields["name"]
     if fields.get("weights_sha256"):
         fields["source"] = fields["revision"] = None
-
-
-def execution_hash(spec: TrialSpec) -> str:
-    """How the trial is executed, such as `v1:2c26b4...`."""
-    fields = spec.execution.model_dump(mode="json", exclude_defaults=True)
-    return _hash(_json({"identity_version": IDENTITY_VERSION, **fields}))
-
-
-def _json(fields: Any) -> str:
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _hash(canonical: str) -> str:
-    return f"v{IDENTITY_VERSION}:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

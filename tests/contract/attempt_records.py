@@ -26,6 +26,7 @@ STORY: tuple[AttemptRecord, ...] = (
     Phase("preparing"),
     ModelRecord("m", 10, 12, nominal_params=11.0, source="org/m", revision="main", weights_sha256="a" * 64),
     Provenance(
+        execution={"identity_version": 1, "cpus": 2}, execution_hash="v1:" + "b" * 64,
         engine="transformers", device="cpu", num_gpus=0.0, num_cpus=2, memory_bytes=1 << 33, git_revision="f" * 40,
         git_dirty=False, rlsweep_version="0.1.0", python_version="3.11.7", torch_version="2.11.0+cpu",
         transformers_version="5.10.4", trl_version="1.16.0", vllm_version=None, ray_version="2.60.0",

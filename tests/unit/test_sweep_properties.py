@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from orchestrator.sweepfile.algorithms import SETTINGS
-from orchestrator.sweepfile.identity import execution_hash, science_hash
+from orchestrator.sweepfile.identity import science_hash
 from orchestrator.sweepfile.loading import LoadedSweep, load_sweep
 from tests.conftest import TINY_SWEEP
 from tests.unit.test_presets import STUDY
@@ -87,7 +87,7 @@ def test_a_file_always_has_the_same_trials_in_the_same_order(tmp_path: Path, gri
 def test_the_order_of_keys_changes_no_trial(tmp_path: Path, grid: dict[str, list[Any]], chance: random.Random) -> None:
     one, other = load(tmp_path, study(grid)), load(tmp_path, shuffled(study(grid), chance))
     assert sorted(hashes(one)) == sorted(hashes(other))
-    assert {execution_hash(trial.spec) for trial in one.trials} == {execution_hash(t.spec) for t in other.trials}
+    assert {trial.spec.execution.identity for trial in one.trials} == {t.spec.execution.identity for t in other.trials}
 
 
 @a_few
@@ -241,7 +241,7 @@ def test_every_science_field_changes_the_identity_and_no_other_does(tmp_path: Pa
 @pytest.mark.parametrize("make", [full_spec, made_spec])
 def test_every_field_of_execution_changes_its_hash_and_no_other_does(tmp_path: Path, make: Any) -> None:
     spec = make(tmp_path)
-    heard = {name for name, changed in changes(spec).items() if execution_hash(changed) != execution_hash(spec)}
+    heard = {name for name, changed in changes(spec).items() if changed.execution.identity != spec.execution.identity}
     assert heard == {f"execution.{name}" for name in type(spec.execution).model_fields}
 
 
@@ -328,7 +328,7 @@ def test_identities_are_what_they_were(tmp_path: Path, text: str, overrides: lis
 
 def test_execution_hashes_are_what_they_were(tmp_path: Path) -> None:
     (trial,) = load(tmp_path, yaml.safe_load(STUDY), "resources={gpus: 8, micro_batch: 4}").trials
-    assert execution_hash(trial.spec) == "v1:f07762a318e119c62134629fc205b22811cea5a31c1871a92c609324c76cf3bc"
+    assert trial.spec.execution.identity == "v1:f07762a318e119c62134629fc205b22811cea5a31c1871a92c609324c76cf3bc"
 
 
 def all_defaults() -> dict[str, dict[str, Any]]:

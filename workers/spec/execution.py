@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from workers.spec.canonical import IDENTITY_VERSION, canonical_json, identity_hash
 from workers.spec.values import PositiveFloat, PositiveInt, Strict
 
 
@@ -35,3 +36,13 @@ class Execution(Strict):
     def num_gpus(self) -> float:
         """GPUs that the trial holds: a share of one where several trials have it, none until somebody has decided."""
         return (self.gpus or 0) / self.trials_per_gpu
+
+    @property
+    def canonical(self) -> dict[str, Any]:
+        """What is not as by default, under the version of the form."""
+        return {"identity_version": IDENTITY_VERSION, **self.model_dump(mode="json", exclude_defaults=True)}
+
+    @property
+    def identity(self) -> str:
+        """The hash of all settings, such as `v1:2c26b4...`."""
+        return identity_hash(canonical_json(self.canonical))

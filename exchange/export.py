@@ -1,7 +1,8 @@
 """Rows of a view, a table or a query into a file: Parquet, CSV or JSON lines.
 
 The file is written aside and renamed when it is whole, so a file of that name is never half a result. Memory does not
-grow with the number of rows. Nothing that is there is overwritten unless that is asked for. `-` is standard output.
+grow with the number of rows. Nothing that is there is overwritten unless that is asked for. `-` is standard output;
+that, a named pipe and a device have nothing to replace and take the rows as they come.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from io import TextIOWrapper
@@ -38,7 +39,7 @@ class Format(StrEnum):
         return ".jsonl" if self == Format.JSON else f".{self}"
 
 
-STANDARD_OUTPUT = Path("-")
+_STANDARD_OUTPUT = (Path("-"), Path("/dev/stdout"), Path("/dev/fd/1"))
 _ENDINGS = {
     ".parquet": Format.PARQUET, ".pq": Format.PARQUET, ".csv": Format.CSV,
     ".json": Format.JSON, ".jsonl": Format.JSON, ".ndjson": Format.JSON,
@@ -47,7 +48,7 @@ _ENDINGS = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: where, how many rows, and the file's size in bytes; None on standard output."""
+    """What was written: where, how many rows, and the file's size in bytes; None where that is no file."""
 
     path: Path
     num_rows: int
@@ -84,35 +85,50 @@ def export_query(
     return _exported(path, number)
 
 
+def is_standard_output(path: Path) -> bool:
+    """Whether rows for that path are printed."""
+    return path in _STANDARD_OUTPUT
+
+
 def _exported(path: Path, number: int) -> Exported:
-    return Exported(path, number, None if path == STANDARD_OUTPUT else path.stat().st_size)
+    return Exported(path, number, path.stat().st_size if path.is_file() and not is_standard_output(path) else None)
 
 
 @contextmanager
 def _target(path: Path, format: Format, *, force: bool) -> Iterator[BinaryIO]:
-    if path == STANDARD_OUTPUT:
+    if is_standard_output(path):
         yield sys.stdout.buffer
         return
     meant = _ENDINGS.get(path.suffix.lower(), format)
     if meant != format:
         raise SpecError(f"{path} ends as a {meant} file and would hold {format}; write `export {meant}`, or rename it.")
-    with _written_aside(path, force=force) as aside, aside.open("wb") as out:
+    if path.is_dir():
+        raise SpecError(f"{path} is a folder; give a file name with -o.")
+    is_stream = path.exists() and not path.is_file()
+    place = nullcontext(path) if is_stream else _written_aside(path, force=force)
+    with _explained(path), place as written, written.open("wb") as out:
         yield out
 
 
 @contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader went away, which is not an error of ours
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise EnvironmentProblem(f"Cannot write {path}: {why}. Choose another place with -o.") from error
+
+
+@contextmanager
 def _written_aside(path: Path, *, force: bool) -> Iterator[Path]:
-    if path.is_dir():
-        raise SpecError(f"{path} is a folder; give a file name with -o.")
     if path.exists() and not force:
         raise SpecError(f"{path} exists. Give another name with -o, or --force to replace it.")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield aside
         os.replace(aside, path)
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        raise EnvironmentProblem(f"Cannot write {path}: {why}. Choose another place with -o.") from error
     finally:
         aside.unlink(missing_ok=True)
 

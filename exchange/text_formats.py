@@ -1,7 +1,8 @@
 """Rows as CSV and as JSON, as exact as the database has them: no number is rounded.
 
 A missing value is nothing in CSV and null in JSON, and so is what is not a number. Infinity is the text `Infinity` or
-`-Infinity` in both. Moments are ISO 8601 in UTC. Bytes are hexadecimal.
+`-Infinity` in both. So it is inside a JSON value, but in CSV that is the text that the database has. Moments are
+ISO 8601 in UTC. Bytes are hexadecimal.
 """
 
 from __future__ import annotations
@@ -64,6 +65,15 @@ def _number(value: float) -> float | str | None:
     return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
+def _document(text: str) -> Any:
+    """A JSON value, in which SQLite may have kept numbers that JSON has no spelling for."""
+    return json.loads(text, parse_constant=_spelled_number, parse_float=_spelled_number)
+
+
+def _spelled_number(text: str) -> float | str | None:
+    return _number(float(text))
+
+
 _CSV_SPELLING: dict[Kind, Callable[[Any], Any]] = {
     Kind.TIMESTAMP: lambda moment: moment.isoformat(timespec="microseconds"),
     Kind.BOOLEAN: lambda truth: "true" if truth else "false",
@@ -74,5 +84,5 @@ _JSON_SPELLING: dict[Kind, Callable[[Any], Any]] = {
     Kind.TIMESTAMP: _CSV_SPELLING[Kind.TIMESTAMP],
     Kind.REAL: _number,
     Kind.BYTES: bytes.hex,
-    Kind.JSON: json.loads,
+    Kind.JSON: _document,
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select
 
+from db.database import explained
 from db.tables import Sweep, SweepTrial
 from db.views import learning_curve
 
@@ -42,7 +43,7 @@ def scored_by(engine: Engine, sweep: str) -> list[ScoredBy]:
         .order_by(*keys, curve.trial_id)
     )
     found: dict[tuple[str, str], tuple[set[str], dict[str, None]]] = {}
-    with engine.connect() as connection:
+    with explained(engine.url), engine.connect() as connection:
         for benchmark, protocol, model, sized, *ends in connection.execute(statement):
             rising, unsized = found.setdefault((benchmark, protocol), (set(), {}))
             pairs = zip(_TOTALS, ends[::2], ends[1::2], strict=True)

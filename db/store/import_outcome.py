@@ -32,7 +32,8 @@ class Contradiction:
 class RunOutcome:
     """What became of a run: the rows that were written for it, and its contradictions in a dry run.
 
-    `filled` names what was not known of the run as a whole, and now is.
+    `filled` names what was not known of the run as a whole, and now is. `lost_steps` and `lost_evaluations` are how
+    many stored ones the file that replaced them has no values for: these count no more.
     """
 
     name: str
@@ -41,6 +42,8 @@ class RunOutcome:
     num_evaluations: int = 0
     contradictions: tuple[Contradiction, ...] = ()
     filled: tuple[str, ...] = ()
+    lost_steps: int = 0
+    lost_evaluations: int = 0
 
 
 @dataclass(frozen=True)

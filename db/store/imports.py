@@ -1,8 +1,8 @@
 """Keeping runs that other programs recorded: each a trial of an imported sweep, each file that adds to it an attempt.
 
 Importing what is there already changes nothing, whichever file it comes from; a run that has grown is extended; what
-was not known of a run as a whole is filled in; one whose values differ is refused, or replaced when asked to, and then
-the old rows stay but count no more.
+was not known of a run as a whole is filled in; one whose values differ is refused, or replaced when asked to: then
+what the file speaks of is the file's (see `import_replacement`), and the old rows stay but count no more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from db.connection.locks import hold
-from db.database import begin_write
+from db.database import begin_write, explained
 from db.errors import SpecError
 from db.records import ImportedFile, ImportedRun, ModelRecord
 from db.states import AttemptState, TrialState
@@ -25,6 +25,7 @@ from db.store import lineage
 from db.store.import_models import OF_MODEL, completed, model_id
 from db.store.import_outcome import Contradiction, ImportOutcome, RunOutcome, refusal
 from db.store.import_progress import keep_progress
+from db.store.import_replacement import replacement
 from db.store.import_rows import Comparison, compare, insert_rows
 from db.tables import Attempt, Evaluation, ImportFile, Model, Step, Sweep, SweepTrial, Trial
 from db.types import database_now
@@ -66,9 +67,10 @@ class ImportStore:
         """Keep the runs of several files, all or none, as runs of the imported sweep of that name.
 
         A dry run writes and takes it back, and reports contradictions instead of raising. SpecError when stored
-        values differ and `replace` is false, or when the sweep was submitted to run here.
+        values differ and `replace` is false, or when the sweep was submitted to run here; DatabaseError when the
+        database fails.
         """
-        with begin_write(self._engine) as connection:
+        with explained(self._engine.url), begin_write(self._engine) as connection:
             is_known = _sweep_id(connection, sweep) is not None
             importer = _Importer(connection, sweep, replace=replace)
             outcomes = [importer.keep(file, runs) for file, runs in files]
@@ -88,7 +90,8 @@ class _Importer:
         self._connection = connection
         self._sweep = sweep
         self._replace = replace
-        hold(connection, f"import {sweep}")
+        # Files and models are shared among sweeps, so imports into different ones take turns as well.
+        hold(connection, "import")
         self._sweep_id = _imported_sweep(connection, sweep)
         last = select(func.coalesce(func.max(SweepTrial.position), -1)).where(SweepTrial.sweep_id == self._sweep_id)
         self._next_position = 1 + connection.execute(last).scalar_one()
@@ -106,14 +109,12 @@ class _Importer:
         science_hash = _science_hash(self._sweep, run.name)
         trial = self._connection.execute(select(Trial.__table__).where(Trial.science_hash == science_hash)).first()
         if trial is None:
-            return self._write_all(file, run, self._new_trial(file, run, science_hash), attempts=0)
+            return self._write_all(file, run, self._new_trial(file, run, science_hash))
         found = compare(self._connection, trial.id, run)
         differing, filled = self._changed_facts(trial, run)
         found.contradictions[:0] = differing
         if found.contradictions and self._replace:
-            changed = self._facts(run, trial) | {"science": _science(self._sweep, run)}
-            self._connection.execute(update(Trial).where(Trial.id == trial.id).values(changed))
-            return self._write_all(file, run, trial.id, attempts=trial.attempts)
+            return self._replace_run(file, run, trial)
         if found.contradictions:
             return RunOutcome(run.name, "conflicting", contradictions=tuple(found.contradictions))
         if filled:
@@ -121,14 +122,26 @@ class _Importer:
         outcome = self._extend(file, run, trial, found)
         return replace(outcome, change="extended", filled=filled) if filled else outcome
 
-    def _write_all(self, file: ImportedFile, run: ImportedRun, trial_id: int, *, attempts: int) -> RunOutcome:
+    def _replace_run(self, file: ImportedFile, run: ImportedRun, trial: Row[Any]) -> RunOutcome:
+        of_other_model = OF_MODEL if trial.model != run.model.name else ()
+        science = {name: value for name, value in trial.science.items() if name not in of_other_model}
+        changed = self._facts(run, trial) | {"science": science | _science(self._sweep, run)}
+        self._connection.execute(update(Trial).where(Trial.id == trial.id).values(changed))
+        self._restate_axes(trial.id, _axes(run))
+        merged = replacement(self._connection, trial.id, run)
+        written = self._write_all(file, merged.run, trial.id, attempts=trial.attempts)
+        return replace(
+            written, change="replaced", lost_steps=merged.lost_steps, lost_evaluations=merged.lost_evaluations
+        )
+
+    def _write_all(self, file: ImportedFile, run: ImportedRun, trial_id: int, *, attempts: int = 0) -> RunOutcome:
         """Write every row of a run under an attempt of its own; earlier ones count no more."""
         number = self._new_attempt(file, trial_id, attempts)
         lineage.end_earlier_attempts(self._connection, trial_id=trial_id, number=number, live_through_step=-1)
         steps = insert_rows(self._connection, Step, run.steps, trial_id=trial_id, attempt=number)
         scores = insert_rows(self._connection, Evaluation, run.evaluations, trial_id=trial_id, attempt=number)
         keep_progress(self._connection, trial_id, attempts=number)
-        return RunOutcome(run.name, "replaced" if attempts else "new", steps, scores)
+        return RunOutcome(run.name, "new", steps, scores)
 
     def _extend(self, file: ImportedFile, run: ImportedRun, trial: Row[Any], found: Comparison) -> RunOutcome:
         if not found.steps and not found.evaluations:
@@ -153,21 +166,20 @@ class _Importer:
         if of_model:
             values["model_id"] = self._model_id(completed(self._connection, run.model, trial.model_id))
         self._connection.execute(update(Trial).where(Trial.id == trial.id).values(values))
-        member = (SweepTrial.sweep_id == self._sweep_id) & (SweepTrial.trial_id == trial.id)
+        self._restate_axes(trial.id, {name: value for name, value in given.items() if name in _AXES})
+
+    def _restate_axes(self, trial_id: int, said: dict[str, Any]) -> None:
+        member = (SweepTrial.sweep_id == self._sweep_id) & (SweepTrial.trial_id == trial_id)
         axes = self._connection.execute(select(SweepTrial.axes).where(member)).scalar_one()
-        added = {name: value for name, value in given.items() if name in _AXES}
-        self._connection.execute(update(SweepTrial).where(member).values(axes=axes | added))
+        self._connection.execute(update(SweepTrial).where(member).values(axes=axes | said))
 
     def _new_trial(self, file: ImportedFile, run: ImportedRun, science_hash: str) -> int:
         facts = self._facts(run, None)
         values = facts | {"science_hash": science_hash, "origin": file.format, "science": _science(self._sweep, run)}
         values |= {"state": TrialState.SUCCEEDED, "finished_at": database_now()}
         trial_id = int(self._connection.execute(insert(Trial).values(values).returning(Trial.id)).scalar_one())
-        axes = {"model": run.model.name} | {
-            name: getattr(run, name) for name in _AXES if getattr(run, name) is not None
-        }
-        membership = {"sweep_id": self._sweep_id, "trial_id": trial_id, "position": self._next_position, "axes": axes}
-        self._connection.execute(insert(SweepTrial).values(membership))
+        membership = {"sweep_id": self._sweep_id, "trial_id": trial_id, "position": self._next_position}
+        self._connection.execute(insert(SweepTrial).values(membership | {"axes": _axes(run)}))
         self._next_position += 1
         return trial_id
 
@@ -231,6 +243,11 @@ def _file_id(connection: Connection, file: ImportedFile) -> int:
         values = asdict(file) | {"rlsweep_version": version("rlsweep")}
         known = connection.execute(insert(ImportFile).values(values).returning(ImportFile.id)).scalar_one()
     return int(known)
+
+
+def _axes(run: ImportedRun) -> dict[str, Any]:
+    given = {name: getattr(run, name) for name in _AXES}
+    return {"model": run.model.name} | {name: value for name, value in given.items() if value is not None}
 
 
 def _science(sweep: str, run: ImportedRun) -> dict[str, Any]:

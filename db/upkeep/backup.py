@@ -1,7 +1,8 @@
 """A copy of the whole database as it is at one moment, made while others go on writing, and never half.
 
 SQLite copies itself to another SQLite file, which is used as it is. PostgreSQL is copied by its own pg_dump; the copy
-is put back by pg_restore. What is not done here: keeping copies elsewhere, and throwing old ones away.
+is put back by pg_restore. What is not done here: putting a copy back, for which everything that uses the database must
+have stopped; keeping copies elsewhere; and throwing old ones away.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
 from db.connection.postgresql import server_release
 from db.connection.urls import shown
@@ -47,6 +48,23 @@ def write_backup(engine: Engine, *, revision: str, target: Path | None = None) -
     with _written_aside(target) as partial:
         write(engine, partial)
     return target
+
+
+def restoring(engine: Engine, backup: Path) -> list[str]:
+    """How to use a backup of the database, in lines; none holds a password."""
+    if engine.dialect.name != "sqlite":
+        new = f"{engine.url.database}_restored"
+        (here, _), (there, _) = _connection(engine.url), _connection(engine.url.set(database=new))
+        made = shlex.join(["createdb", f"--maintenance-db={here}", new])
+        restored = shlex.join(["pg_restore", "--no-owner", f"--dbname={there}", str(backup)])
+        return [f"To use it, put it into a new database: {made} && {restored}"]
+    file = str(engine.url.database)
+    # What is left in a log of the old file would be written into the new one.
+    removed, copied = shlex.join(["rm", "-f", f"{file}-wal", f"{file}-shm"]), shlex.join(["cp", str(backup), file])
+    return [
+        f"To use it where it is: --db {shlex.quote(str(backup))}",
+        f"To put it in the place of the database, when nothing uses that any more: {removed} && {copied}",
+    ]
 
 
 def _default_target(engine: Engine, revision: str) -> Path:
@@ -98,9 +116,9 @@ def _copy_sqlite(engine: Engine, partial: Path) -> None:
 
 
 def _dump_postgresql(engine: Engine, partial: Path) -> None:
-    options = ["--format=custom", "--no-password", f"--file={partial}", f"--dbname={_conninfo(engine)}"]
+    conninfo, password = _connection(engine.url)
+    options = ["--format=custom", "--no-password", f"--file={partial}", f"--dbname={conninfo}"]
     program = _pg_dump(engine, by_hand=shlex.join(["pg_dump", *options]).replace(".partial", ""))
-    password = {} if engine.url.password is None else {"PGPASSWORD": str(engine.url.password)}
     done = subprocess.run(  # noqa: S603
         [program, *options], env=os.environ | password, capture_output=True, text=True, check=False
     )
@@ -128,9 +146,14 @@ def _major_version(program: str) -> int | None:
     return int(number.group()) if number else None
 
 
-def _conninfo(engine: Engine) -> str:
-    """The URL as pg_dump reads it, without the password: other users of the machine can read a command line."""
+def _connection(url: URL) -> tuple[str, dict[str, str]]:
+    """The URL as pg_dump reads it, and the password for its environment: a command line can be read by other users.
+
+    The password may be in either part of a URL, before the host or in the query.
+    """
     from psycopg.conninfo import make_conninfo
 
-    _, arguments = engine.dialect.create_connect_args(engine.url)
-    return make_conninfo(**{k: v for k, v in arguments.items() if k not in ("context", "password", "sslpassword")})
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    password = arguments.get("password")
+    public = {k: v for k, v in arguments.items() if k not in ("context", "password", "sslpassword")}
+    return make_conninfo(**public), {} if password is None else {"PGPASSWORD": str(password)}

@@ -1,17 +1,18 @@
 """From a file's columns to fields in our units: text, or numbers where NaN is missing.
 
-Refuses text where a number belongs, fractions where things are counted, values out of their field's range, and text
-that is too long; every such value is reported, column by column, as the file has it. Infinity is no measurement: it is
-taken for missing, with a note, from whatever program it comes.
+Refuses text where a number belongs, fractions where things are counted, values out of their field's range, counts that
+are too large to be read exactly, and names that the database cannot keep; every such value is reported, column by
+column, as the file has it. Infinity and, in a log, what is not a number are no measurements: they are taken for
+missing, with a note, from whatever program they come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from exchange.importing.field_values import FieldTable, Mask
-from exchange.importing.fields import FIELDS, Field
+from exchange.importing.fields import COUNTS_BELOW, FIELDS, Field
 from exchange.importing.log_table import LogTable
 from exchange.importing.mapping import OF_MODEL, Request, Resolution, Target, Value
 from exchange.importing.problems import ImportProblem, told_rows
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = pd.Series[float]
 
 _MISSING_WORDS = ("", "nan", "none", "null", "na", "n/a")
-_LARGEST_COUNT = 2.0**63
 _SMALLEST_MODEL = 1e4
 _LARGEST_MODEL = 1e15
 # Sizes said as a small number are billions, 0.5 or 72; as a larger one millions.
@@ -38,12 +38,23 @@ def to_fields(table: LogTable, request: Request, resolution: Resolution) -> Fiel
     fields = FieldTable(table, request, pd.DataFrame(index=table.frame.index), columns, resolution)
     for key, (column, target) in resolution.assigned.items():
         fields.frame[key] = _converted(fields, table.frame[column], target, key)
+        _note_missing(fields, key, "not a number", table.not_numbers.get(column, ()))
+        _check_benchmark(fields, column, target)
     for key, value in _facts(table, request, resolution):
         fields.frame[key] = _repeated(value, fields.frame.index)
     _set_for_models(fields, request)
     for key in map(str, list(fields.frame)):
-        _check_range(fields, key, FIELDS[key.partition("@")[0]])
+        check_range(fields, key)
     return fields
+
+
+def check_range(fields: FieldTable, key: str) -> None:
+    """Report what the field cannot be, and take it for missing from here on: one mistake is one problem."""
+    meaning = FIELDS[key.partition("@")[0]]
+    if meaning.kind == "text":
+        _check_names(fields, key, meaning)
+    else:
+        _check_numbers(fields, key, meaning)
 
 
 def _facts(table: LogTable, request: Request, resolution: Resolution) -> Iterator[tuple[str, Value]]:
@@ -126,16 +137,32 @@ def _number_advice(given: pd.Series[str], strange: Mask) -> str:
     return "Leave the cell empty if it is missing."
 
 
-def _check_range(fields: FieldTable, key: str, meaning: Field) -> None:
-    """Report what the field cannot be, and take it for missing from here on: one mistake is one problem."""
+def _check_names(fields: FieldTable, key: str, meaning: Field) -> None:
+    values = fields.frame[key]
+    for names, why in _unfit(map(str, values.cat.categories), meaning):
+        fields.report(values.isin(names), key, f"{{value}} {why}")
+
+
+def _check_benchmark(fields: FieldTable, column: str, target: Target) -> None:
+    """A benchmark that a column's name says is a name as those that rows say."""
+    for names, why in _unfit([target.benchmark or ""], FIELDS["benchmark"]):
+        fields.problems.extend(ImportProblem(fields.source, f"{name!r} {why}", column=repr(column)) for name in names)
+
+
+def _unfit(names: Iterable[str], meaning: Field) -> Iterator[tuple[list[str], str]]:
+    """The names that the database cannot keep, by the reason."""
+    known = list(names)
+    too_long = [name for name in known if len(name) > meaning.longest]
+    yield too_long, f"is longer than the {meaning.longest} characters that {meaning.name} may have."
+    yield [name for name in known if "\0" in name], "has a NUL character in it."
+
+
+def _check_numbers(fields: FieldTable, key: str, meaning: Field) -> None:
     import numpy as np
 
-    values = fields.frame[key]
-    if meaning.kind == "text":
-        longest = values.astype("str").where(values.notna()).str.len() > meaning.longest
-        fields.report(longest, key, f"{{value}} is longer than the {meaning.longest} characters that {key} may have.")
-        return
-    _leave_out_infinity(fields, key, np.isinf(values))
+    infinite = np.isinf(fields.frame[key])
+    _note_missing(fields, key, "infinite", [int(row) for row in fields.frame.index[infinite.to_numpy()]])
+    fields.frame[key] = fields.frame[key].mask(infinite)
     if meaning.name in _MODEL_SIZES:
         _reject_model_sizes(fields, key)
     elif meaning.minimum is not None:
@@ -148,12 +175,10 @@ def _check_range(fields: FieldTable, key: str, meaning: Field) -> None:
         _reject_shares(fields, key)
 
 
-def _leave_out_infinity(fields: FieldTable, key: str, rows: Mask) -> None:
-    found = [int(row) for row in fields.frame.index[rows.to_numpy()]]
-    if found:
-        where = told_rows(fields.row_word, found)
-        fields.notes.append(f"{where}: {fields.columns.get(key, key)} is infinite, which is kept as missing")
-        fields.frame[key] = fields.frame[key].mask(rows)
+def _note_missing(fields: FieldTable, key: str, what: str, rows: Sequence[int]) -> None:
+    if rows:
+        where = told_rows(fields.row_word, rows)
+        fields.notes.append(f"{where}: {fields.columns.get(key, key)} is {what}, which is kept as missing")
 
 
 def _reject(fields: FieldTable, key: str, rows: Mask, message: str) -> None:
@@ -167,7 +192,8 @@ def _reject_counts(fields: FieldTable, key: str) -> None:
     # A unit's factor may leave a rounding error; a fraction of the things counted may not be.
     fraction = values.notna() & ((values - whole).abs() > 1e-6 * whole.abs().clip(lower=1.0))
     _reject(fields, key, fraction, f"{{value}} is not a whole number, which {key} is.")
-    _reject(fields, key, values >= _LARGEST_COUNT, f"{{value}} is too large for {key}: is it FLOPs, or the unit wrong?")
+    large = f"{{value}} is too large: {key} is below {COUNTS_BELOW:,.0f}. Is it FLOPs, or the unit wrong?"
+    _reject(fields, key, values >= COUNTS_BELOW, large)
     fields.frame[key] = fields.frame[key].round()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from exchange.importing.checks import check_scores
 from exchange.importing.field_values import FieldTable
-from exchange.importing.fields import FIELDS
+from exchange.importing.fields import COUNTS_BELOW, FIELDS
 from exchange.importing.problems import ImportProblem, told_rows
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _complete_counts(scores: pd.DataFrame) -> None:
     assumed = scores["samples_per_problem"].fillna(1.0)
     samples = scores["problems"] * assumed
     exact = scores["score"] * samples
-    is_whole = (exact - exact.round()).abs() <= _WHOLE * samples.clip(upper=1e4)
+    is_whole = ((exact - exact.round()).abs() <= _WHOLE * samples.clip(upper=1e4)) & (samples < COUNTS_BELOW)
     benchmark = [scores["benchmark"], scores["protocol"]]
     all_whole = (is_whole | ~has_problems).groupby(benchmark, dropna=False, observed=True).transform("all")
     scores["successes"] = scores["successes"].fillna(exact.round().where(all_whole & has_problems))

@@ -79,6 +79,8 @@ class FieldTable:
 def _shown(value: Any) -> str:
     """A value as it is in the file; text in quotes, unless it is a number."""
     try:
-        return f"{float(value):.10g}"
+        number = float(value)
     except (TypeError, ValueError):
         return repr(value)
+    # Of a whole number each digit may matter; a fraction may have digits that come from reading it.
+    return str(value).strip().removesuffix(".0") if number.is_integer() else f"{number:.10g}"

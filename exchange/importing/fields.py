@@ -46,6 +46,9 @@ def _share(name: str, level: Level) -> Field:
     return Field(name, level, "share", name, "share")
 
 
+# Files are read as double-precision numbers, which hold every whole number up to here and not beyond.
+COUNTS_BELOW = 2.0**53
+
 CUMULATIVE = ("samples", "tokens", "flops", "paper_flops", "seconds")
 # What tells runs apart where no column names them.
 IDENTIFYING = (

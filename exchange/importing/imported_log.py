@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from db.records import ImportedFile
 from exchange.importing.checks import check_evaluations, check_models, check_runs, check_steps
-from exchange.importing.convert import to_fields
+from exchange.importing.convert import check_range, to_fields
 from exchange.importing.evaluations import to_evaluations
 from exchange.importing.field_values import FieldTable
 from exchange.importing.fields import CUMULATIVE, STEP_COLUMNS
@@ -122,6 +122,7 @@ def _derive(fields: FieldTable) -> None:
         frame["step"] = steps.round()
     elif "step" in frame and "samples" not in frame:
         frame["samples"] = frame["step"] * frame["prompts_per_step"]
+        check_range(fields, "samples")
 
 
 def _has_steps(fields: FieldTable) -> bool:

@@ -25,7 +25,8 @@ class LogTable:
     The frame's index is the number of each row in the file, which `row_word` names: a line, or a step. `automatic`
     holds what the format's own column names mean, in order of preference; `facts` what the file says of its runs as
     a whole, by field; `notes` what the user should know of how it was read. `config` is the run's configuration, flat;
-    `from_config` has the keys that a fact comes from.
+    `from_config` has the keys that a fact comes from. `not_numbers` has the rows in which a column was logged as NaN,
+    where the frame cannot tell that from what was not logged at all.
     """
 
     path: str
@@ -39,6 +40,7 @@ class LogTable:
     config: Mapping[str, Any] = field(default_factory=dict)
     from_config: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    not_numbers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def file(self, request: Request) -> ImportedFile:
         """The table's provenance, as the store keeps it."""

@@ -6,6 +6,7 @@ the point of resumption does not. Totals are summed only over a log that has eve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,16 @@ def to_frame(rows: Mapping[int, Mapping[str, float]], *, step_name: str) -> tupl
     frame = pd.concat([_from_verl(frame), frame], axis=1)
     frame.insert(0, step_name, frame.index.astype("float64"))
     return frame, _add_totals(frame)
+
+
+def not_numbers(rows: Mapping[int, Mapping[str, float]]) -> dict[str, tuple[int, ...]]:
+    """The steps at which a metric was logged and was not a number, by metric."""
+    found: dict[str, tuple[int, ...]] = {}
+    for step, metrics in rows.items():
+        for name, value in metrics.items():
+            if math.isnan(value):
+                found[name] = (*found.get(name, ()), step)
+    return found
 
 
 def _from_verl(frame: pd.DataFrame) -> pd.DataFrame:

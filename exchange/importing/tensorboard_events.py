@@ -6,7 +6,6 @@ Files of the same folder are parts of one run, which was resumed. Of the texts o
 from __future__ import annotations
 
 import json
-import math
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from db.errors import EnvironmentProblem, SpecError
 from exchange.importing.fields import FIELDS
 from exchange.importing.log_table import LogTable, content_of
 from exchange.importing.mapping import Target
-from exchange.importing.metric_log import live_values, to_frame
+from exchange.importing.metric_log import live_values, not_numbers, to_frame
 from exchange.importing.metric_names import meaning_of
 from exchange.importing.run_config import read_config
 
@@ -70,7 +69,7 @@ def _read_run(folder: Path, name: str) -> list[LogTable]:
     return [
         LogTable(
             str(folder), "tensorboard", sha256, num_bytes, frame, "step", automatic, facts,
-            config.entries, config.keys, (*resumed, *totals, *cut_off),
+            config.entries, config.keys, (*resumed, *totals, *cut_off), not_numbers(rows),
         )
     ]  # fmt: skip
 
@@ -99,8 +98,6 @@ def _values(file: Path) -> Iterator[tuple[int, str, float | str]]:
             # Only a tag's first value in a file has to say what it is.
             plugin = plugins.setdefault(summary.tag, summary.metadata.plugin_data.plugin_name)
             if plugin == "scalars":
-                value = float(tensor_util.make_ndarray(summary.tensor).item())
-                if not math.isnan(value):
-                    yield event.step, summary.tag, value
+                yield event.step, summary.tag, float(tensor_util.make_ndarray(summary.tensor).item())
             elif plugin == "text":
                 yield event.step, summary.tag, tensor_util.make_ndarray(summary.tensor).ravel()[0].decode()

@@ -6,7 +6,6 @@ A console log may hold anything else: Ray's prefixes and colours, progress bars,
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,14 +15,14 @@ from db.errors import SpecError
 from exchange.importing.fields import FIELDS
 from exchange.importing.log_table import LogTable, content_of
 from exchange.importing.mapping import Request, Target
-from exchange.importing.metric_log import live_rows, to_frame
+from exchange.importing.metric_log import live_rows, not_numbers, to_frame
 from exchange.importing.metric_names import meaning_of
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _STEP = re.compile(r"(?:^|[\s)])step:(\d+) - ")
 # NumPy 2 prints its numbers as np.float64(0.5); a progress bar may follow the last metric.
 _METRIC = re.compile(
-    r"(?P<name>\S.*?):(?:np\.\w+\()?(?P<value>[-+]?(?:inf(?:inity)?|(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?))\)?(?=\s|$)",
+    r"(?P<name>\S.*?):(?:np\.\w+\()?(?P<value>[-+]?(?:nan|inf(?:inity)?|(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?))\)?(?=\s|$)",
     re.IGNORECASE,
 )
 
@@ -48,8 +47,9 @@ def _read_run(files: Sequence[Path]) -> LogTable:
     automatic = {"step": Target(FIELDS["step"]), **targets}
     facts = {"run": files[0].stem, **facts}
     return LogTable(
-        names, "verl", sha256, num_bytes, frame, "step", automatic, facts, notes=(*resumed, *totals, *cut_off)
-    )
+        names, "verl", sha256, num_bytes, frame, "step", automatic, facts, notes=(*resumed, *totals, *cut_off),
+        not_numbers=not_numbers(rows),
+    )  # fmt: skip
 
 
 def _rows(file: Path, cut_off: list[str]) -> Iterator[tuple[int, dict[str, float]]]:
@@ -94,4 +94,4 @@ def _console_row(line: str) -> Iterator[tuple[int, dict[str, float]]]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -16,7 +16,7 @@ from db.errors import SpecError
 from exchange.importing.fields import FIELDS
 from exchange.importing.log_table import LogTable, content_of
 from exchange.importing.mapping import Request, Target
-from exchange.importing.metric_log import live_values, to_frame
+from exchange.importing.metric_log import live_values, not_numbers, to_frame
 from exchange.importing.metric_names import meaning_of
 from exchange.importing.run_config import read_config
 from exchange.importing.wandb_records import read_records
@@ -89,6 +89,7 @@ def _table(run: _Run, request: Request) -> LogTable:
     return LogTable(
         names, "wandb", sha256, num_bytes, frame, "step", {step_metric: Target(FIELDS["step"]), **targets},
         {"run": name, **config.facts, **facts}, config.entries, config.keys, (*resumed, *totals, *unfinished),
+        not_numbers(rows),
     )  # fmt: skip
 
 
@@ -121,5 +122,5 @@ def _value(item: Any) -> Any:
 
 def _numbers(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name, value in row.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
             yield name, float(value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.commands.ending import ending_tidily
 from orchestrator.commands.options import DatabaseOption, JsonOption
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def upgrade(
     from db.upkeep.migrate import upgrade as run_upgrade
 
     engine = _connect(database)
-    done = run_upgrade(engine, backup=backup, force=force)
+    with ending_tidily():
+        done = run_upgrade(engine, backup=backup, force=force)
     if done.views:
         lines = [f"{shown(engine.url)} is at revision {done.after}. Views made again: {', '.join(done.views)}."]
     elif done.before == done.after:
@@ -89,15 +91,15 @@ def backup(
 ) -> None:
     """Copy the whole database as it is now; trials may go on meanwhile."""
     from db.errors import SpecError
-    from db.upkeep.backup import back_up
+    from db.upkeep.backup import back_up, restoring
 
     if file is not None and output is not None:
         raise SpecError("Name the backup's file once: as FILE or with --output.")
     engine = _look_at(database)
-    target = back_up(engine, file or output)
-    how = f"--db {target}" if engine.dialect.name == "sqlite" else f"pg_restore --dbname=NAME {target}"
+    with ending_tidily():
+        target = back_up(engine, file or output)
     size = target.stat().st_size
-    lines = [f"Backup: {target} ({size:,} bytes)", f"To use it: {how}"]
+    lines = [f"Backup: {target} ({size:,} bytes)", *restoring(engine, target)]
     _print({"backup": target, "bytes": size}, lines, as_json=as_json)
 
 

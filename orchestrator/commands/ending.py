@@ -13,12 +13,15 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 @contextmanager
 def ending_tidily() -> Iterator[None]:
     """Within it SIGTERM and SIGHUP raise SystemExit (128 + their number), so that half-written files are removed."""
-    before = [(number, signal.signal(number, _exit)) for number in _SIGNALS]
+    # Under nohup a terminal that closes is to be ignored.
+    caught = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, _exit)
     try:
         yield
     finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:

@@ -83,6 +83,8 @@ def _outcome_as_json(outcome: RunOutcome) -> dict[str, Any]:
         "steps_written": outcome.num_steps,
         "evaluations_written": outcome.num_evaluations,
         "filled": list(outcome.filled),
+        "steps_lost": outcome.lost_steps,
+        "evaluations_lost": outcome.lost_evaluations,
         "contradictions": [asdict(each) for each in outcome.contradictions[:_LISTED_CONTRADICTIONS]],
     }
 
@@ -188,7 +190,8 @@ def _changed(outcome: RunOutcome) -> str:
         return f"extended ({', '.join([*added, *(f'+{name}' for name in outcome.filled)])})"
     if outcome.change == "conflicting":
         return f"conflicting ({_counted(len(outcome.contradictions), 'value')})"
-    return outcome.change
+    lost = _lost([outcome])
+    return f"{outcome.change} (loses {lost})" if lost else outcome.change
 
 
 def _print_contradictions(console: Console, runs: Sequence[RunOutcome]) -> None:
@@ -210,11 +213,19 @@ def _conclusion(views: Sequence[ImportedFileView], *, sweep: str, dry_run: bool)
     parts = [_counted(steps, "step"), _counted(scores, "evaluation")] if steps or scores or not filled else []
     written = " and ".join([*parts, *([f"what was not known ({', '.join(filled)})"] if filled else [])])
     what = f"{_counted(len(runs), 'run')} of sweep {sweep}: {told}"
+    if lost := _lost(runs):
+        what += f" ({lost} without values in the new file count no more)"
     if dry_run:
         return f"{what}; {written} to write. Dry run: nothing was written."
     if not steps and not scores and not filled:
         return f"{what}. Everything was there already; nothing was written."
     return f"{what}; {written} written."
+
+
+def _lost(runs: Sequence[RunOutcome]) -> str:
+    """What was stored, and the file that replaces it has no values for."""
+    numbers = ((sum(run.lost_steps for run in runs), "step"), (sum(run.lost_evaluations for run in runs), "evaluation"))
+    return " and ".join(_counted(number, word) for number, word in numbers if number)
 
 
 def _counted(number: int, word: str) -> str:

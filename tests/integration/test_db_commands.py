@@ -7,7 +7,10 @@ import os
 import re
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +26,8 @@ from tests.old_database import FIRST, make_old_database
 from tests.permissions import as_nobody
 from tests.postgresql import PostgresqlServer
 from tests.records import HERE, SWEEP, evaluation, planned, step
+
+ROOT = Path(__file__).parents[2]
 
 # Has the right columns, and shows deleted checkpoints too.
 ALTERED_CHECKPOINT = """
@@ -180,8 +185,23 @@ def test_without_a_pg_dump_that_fits_it_is_said_how_to_make_the_backup(
     assert "s3cret" not in refused.errors
 
 
+def with_password(url: URL) -> URL:
+    return url.set(password="s3cret")
+
+
+def with_everything_in_the_query(url: URL) -> URL:
+    query = {"user": url.username or "", "password": "s3cret"}
+    return url.set(username=None).update_query_dict(query)
+
+
+@pytest.mark.parametrize("given", [with_password, with_everything_in_the_query])
 def test_the_password_is_not_on_pg_dumps_command_line(
-    rlsweep: Rlsweep, postgresql_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    *,
+    rlsweep: Rlsweep,
+    postgresql_url: URL,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: Callable[[URL], URL],
 ) -> None:
     """A program in pg_dump's place writes down what it was given, then runs the real one."""
     programs, notes = tmp_path / "bin", tmp_path / "notes"
@@ -190,8 +210,8 @@ def test_the_password_is_not_on_pg_dumps_command_line(
     wrapper.write_text(f'#!/bin/sh\necho "$@ / $PGPASSWORD" >> {notes}\nexec {shutil.which("pg_dump")} "$@"\n')
     wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    made = rlsweep(postgresql_url.set(password="s3cret"), "db", "backup")
-    assert made.exit_code == 0
+    made = rlsweep(given(postgresql_url), "db", "backup")
+    assert made.exit_code == 0, made.errors
     arguments, _, password = notes.read_text().splitlines()[-1].rpartition(" / ")
     assert password == "s3cret"
     assert "--format=custom" in arguments
@@ -296,6 +316,64 @@ def test_a_backup_of_a_damaged_file_fails_and_leaves_none(rlsweep: Rlsweep, sqli
     assert refused.exit_code == 1
     assert re.search(r"rlsweep\.db cannot be backed up \(.*\); no copy was kept", refused.errors, re.DOTALL)
     assert [path.name for path in folder.iterdir() if "backup" in path.name] == []
+
+
+def test_a_backup_that_is_told_to_end_leaves_nothing(
+    postgresql_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program in pg_dump's place never comes to an end."""
+    programs, folder = tmp_path / "bin", tmp_path / "here"
+    programs.mkdir()
+    folder.mkdir()
+    wrapper = programs / "pg_dump"
+    wrapper.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "pg_dump (PostgreSQL) 99.0" || exec sleep 600\n')
+    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("RLSWEEP_DB", postgresql_url.render_as_string(hide_password=False))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    command = [sys.executable, "-m", "orchestrator.cli", "db", "backup"]
+    with subprocess.Popen(command, cwd=folder) as process:
+        while not list(folder.iterdir()):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+    assert list(folder.iterdir()) == []
+
+
+def test_a_backup_of_an_sqlite_file_is_put_back_as_it_says(
+    rlsweep: Rlsweep, sqlite_database: Engine, tmp_path: Path
+) -> None:
+    run_a_trial(sqlite_database)
+    sqlite_database.dispose()
+    url = sqlite_database.url.set(database=str(tmp_path / "a folder" / "my.db"))
+    Path(str(url.database)).parent.mkdir()
+    shutil.copy(str(sqlite_database.url.database), str(url.database))
+    told = rlsweep(url, "db", "backup", "-o", "kept").output
+    with begin_write(sqlite_database) as connection:
+        connection.execute(text("DELETE FROM evaluation"))
+    for ending in ("", "-wal", "-shm"):  # as a process that was killed leaves them
+        shutil.copy(f"{sqlite_database.url.database}{ending}", f"{url.database}{ending}")
+    (command,) = re.findall(r"when nothing uses that any more: (.*)", told)
+    subprocess.run(["sh", "-c", command], check=True)
+    with connect(url).connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM evaluation")) == 3
+
+
+def test_a_backup_of_a_postgresql_database_is_put_back_as_it_says(
+    rlsweep: Rlsweep, postgresql_database: Engine, postgresql_server: PostgresqlServer
+) -> None:
+    run_a_trial(postgresql_database)
+    told = rlsweep(with_everything_in_the_query(postgresql_database.url), "db", "backup", "-o", "kept").output
+    (command,) = re.findall(r"into a new database: (.*)", told)
+    subprocess.run(["sh", "-c", command], check=True)
+    restored = postgresql_database.url.set(database=f"{postgresql_database.url.database}_restored")
+    try:
+        assert rlsweep(restored, "db", "check").exit_code == 0
+        with connect(restored).connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM evaluation")) == 3
+    finally:
+        postgresql_server.drop_database(restored)
 
 
 @pytest.mark.parametrize("given", [["kept"], ["--output", "kept"]])

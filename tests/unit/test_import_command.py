@@ -100,6 +100,21 @@ def test_other_values_are_refused_and_can_be_put_in_place(folder: Path) -> None:
     assert as_json("status", "mine")[0]["last_loss"] == 0.25
 
 
+def test_a_file_that_replaces_says_beforehand_what_will_count_no_more(folder: Path) -> None:
+    rlsweep("import", "csv", "curve.csv", *ARGUMENTS)
+    (folder / "scores.csv").write_text("model,num_params,seed,step,accuracy\nQ,7e9,1,1,75\n")
+    shown = rlsweep("import", "csv", "scores.csv", *ARGUMENTS, "--dry-run", "--replace").stdout
+    assert "replaced (loses 1 evaluation)" in shown
+    assert "(1 evaluation without values in the new file count no more)" in shown
+    assert as_json("status", "mine")[0]["last_loss"] == 0.5
+    (run,) = as_json("import", "csv", "scores.csv", *ARGUMENTS, "--replace")["files"][0]["runs"]
+    assert (run["change"], run["steps_lost"], run["evaluations_lost"]) == ("replaced", 0, 1)
+    (trial,) = as_json("status", "mine")
+    assert (trial["step"], trial["last_loss"]) == (2, 0.25)
+    (score,) = as_json("show", str(trial["trial_id"]))["curve"]
+    assert (score["step"], score["samples"], score["score"]) == (1, 512, 0.75)
+
+
 def test_several_files_need_the_name_of_their_sweep(folder: Path) -> None:
     (folder / "b.csv").write_text(CURVE.replace(",1,", ",2,"))
     with pytest.raises(SpecError, match="--sweep NAME"):

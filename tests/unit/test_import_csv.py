@@ -378,6 +378,53 @@ def test_sizes_may_be_set_model_by_model(tmp_path: Path) -> None:
     assert "--set num_params.other: 7 parameters are too few" in problems(tmp_path, text, sets=("num_params.other=7",))
 
 
+@pytest.mark.parametrize("column", ["problems", "successes", "seed", "samples", "step"])
+@pytest.mark.parametrize("count", [2**53 + 1, 2**63 - 1, 2**63, 2**64, 10**30])
+@pytest.mark.parametrize("others", ["", "Q,,,,,,.5\n"])
+def test_a_count_that_cannot_be_read_exactly_is_refused(tmp_path: Path, column: str, count: int, others: str) -> None:
+    cells = {"model": "Q", "seed": 1, "step": 1, "samples": 1, "problems": 4, "successes": "", "score": 0.5}
+    row = ",".join(map(str, (cells | {column: count}).values()))
+    text = f"{','.join(cells)}\n{row}\n" + others.replace(",,,,", ",2,2,2,", 1)
+    (found,) = (
+        line
+        for line in problems(tmp_path, text, sets=("benchmark=b",)).splitlines()
+        if f"{column} is below 9,007,199,254,740,992" in line
+    )
+    shown = re.search(rf"line 2, column {column}: (\S+) is too large", found)
+    assert shown is not None
+    assert float(shown[1]) == float(count)
+    assert others or shown[1] in (str(count), "1e+30")
+
+
+def test_the_largest_count_is_kept_as_it_is(tmp_path: Path) -> None:
+    (run,) = runs(tmp_path, f"model,step,samples,score\nQ,1,{2**53 - 1},.5\nQ,2,,.5\n", sets=("benchmark=b",))
+    assert run.steps[0].cumulative_samples == 2**53 - 1
+
+
+def test_numbers_that_follow_from_large_ones_are_refused_or_left_out(tmp_path: Path) -> None:
+    sets = ("model=Q", "benchmark=b", "problems=9e15", "samples_per_problem=9e15")
+    (run,) = runs(tmp_path, "step,score\n1,.5\n", sets=sets)
+    assert (run.evaluations[0].problems, run.evaluations[0].successes) == (9 * 10**15, None)
+    found = problems(tmp_path, "step,reward\n9000000000000000,.5\n", sets=("model=Q", "prompts_per_step=512"))
+    assert "samples: 4.608e+18 is too large: samples is below 9,007,199,254,740,992." in found
+
+
+@pytest.mark.parametrize("column", ["model", "run", "benchmark"])
+def test_a_name_with_a_nul_character_is_refused(tmp_path: Path, column: str) -> None:
+    row = {"run": "r", "model": "Q", "benchmark": "b"} | {column: "a\0b"}
+    found = problems(tmp_path, f"{','.join(row)},step,score\n{','.join(row.values())},1,.5\n")
+    assert f"line 2, column {column}: 'a\\x00b' has a NUL character" in found
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "said"), [("m\0", "has a NUL character"), ("m" * 81, "is longer than the 80 characters")]
+)
+def test_a_benchmark_in_a_columns_name_is_a_name_like_others(tmp_path: Path, benchmark: str, said: str) -> None:
+    found = problems(tmp_path, f"model,step,score@{benchmark}\nQ,1,.5\n")
+    assert repr(f"score@{benchmark}") in found
+    assert f"{benchmark!r} {said}" in found
+
+
 def test_a_size_that_is_set_later_is_of_the_same_run(tmp_path: Path) -> None:
     text = "model,seed,step,reward\nQ,1,1,.5\n"
     (before,), (after,) = runs(tmp_path, text), runs(tmp_path, text, sets=("num_params=7e9",))

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, event, func, insert, select
 
 from db.database import begin_write
-from db.errors import SpecError
+from db.errors import DatabaseError, SpecError
 from db.reader import Reader
 from db.records import EvaluationRecord, ImportedFile, ImportedRun, ModelRecord, StepRecord
 from db.store.import_curves import scored_by
 from db.store.imports import ImportStore
 from db.tables import Attempt, Evaluation, ImportFile, Model, Step, Sweep, SweepTrial, Trial
 from db.types import database_now
+from db.views import live_step
+from tests.postgresql import PostgresqlServer
 
 FILE = ImportedFile("runs.csv", "csv", "a" * 64, 100, {"loss": "test_loss"})
 LONGER = replace(FILE, sha256="b" * 64)
@@ -152,8 +156,39 @@ def test_replacing_keeps_the_old_rows_but_they_count_no_more(database: Engine) -
     assert curve(database) == [(2, 2, 1024, 0.5)]
     (row,) = Reader(database).trials(outcome.sweep_id or 0)
     assert (row.seed, row.step, row.first_loss, row.last_loss) == (4, 2, 0.5, 0.5)
+    assert row.axes["seed"] == 4
+    assert [(run.lost_steps, run.lost_evaluations) for run in outcome.runs] == [(1, 2)]
     assert count(database)["evaluation"] == 4
     assert store.save(LONGER, sweep="s", runs=[changed]).named("unchanged") == ("r",)
+
+
+def test_what_a_replacing_file_does_not_speak_of_still_counts(database: Engine) -> None:
+    store = ImportStore(database)
+    code = tuple(EvaluationRecord(n, "code", "greedy", n / 10) for n in (1, 2, 3))
+    before = run_of(3)
+    store.save(FILE, sweep="s", runs=[replace(before, evaluations=before.evaluations + code)])
+    scores = replace(run_of(3), steps=(), evaluations=(EvaluationRecord(2, "math", "greedy", 0.5),), seed=None)
+    told = store.save(LONGER, sweep="s", runs=[scores], replace=True, dry_run=True)
+    outcome = store.save(LONGER, sweep="s", runs=[scores], replace=True)
+    assert told.runs == outcome.runs
+    (run,) = outcome.runs
+    assert (run.change, run.lost_steps, run.lost_evaluations) == ("replaced", 0, 2)
+    assert curve(database) == [(2, 1, 512, 0.1), (2, 2, 1024, 0.2), (2, 2, 1024, 0.5), (2, 3, 1536, 0.3)]
+    (row,) = Reader(database).trials(outcome.sweep_id or 0)
+    assert (row.step, row.seed, row.axes) == (3, 3, {"model": "base-7B", "seed": 3})
+    assert store.save(LONGER, sweep="s", runs=[scores]).named("unchanged") == ("r",)
+
+
+def test_a_replaced_column_is_the_new_files_alone_and_the_others_stay(database: Engine) -> None:
+    store = ImportStore(database)
+    store.save(FILE, sweep="s", runs=[replace(run_of(3), evaluations=())])
+    changed = replace(run_of(1), steps=(StepRecord(step=2, cumulative_samples=999),), evaluations=())
+    (run,) = store.save(LONGER, sweep="s", runs=[changed], replace=True).runs
+    assert (run.lost_steps, run.lost_evaluations) == (2, 0)
+    with database.connect() as connection:
+        step = live_step.c
+        rows = connection.execute(select(step.step, step.cumulative_samples, step.reward).order_by(step.step)).all()
+    assert [tuple(row) for row in rows] == [(1, None, 0.1), (2, 999, 0.1), (3, None, 0.1)]
 
 
 def test_a_dry_run_says_what_would_happen_and_leaves_nothing(database: Engine) -> None:
@@ -246,6 +281,46 @@ def test_of_importers_that_race_with_one_file_one_writes(database: Engine) -> No
         thread.join()
     assert sorted(outcomes) == [(), (), (), ("r",)]
     assert count(database)["step"] == 20
+
+
+def test_one_file_may_be_imported_into_several_sweeps_at_the_same_moment(database: Engine) -> None:
+    barrier = threading.Barrier(4)
+
+    def save(sweep: str) -> tuple[str, ...]:
+        barrier.wait()
+        return ImportStore(database).save(FILE, sweep=sweep, runs=[run_of(20)]).named("new")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(save, "stuv")) == [("r",)] * 4
+    found = count(database)
+    assert (found["import_file"], found["model"], found["trial"]) == (1, 1, 4)
+
+
+def test_a_server_that_stops_during_an_import_is_one_error_and_leaves_nothing(
+    postgresql_database: Engine, postgresql_server: PostgresqlServer
+) -> None:
+    def runs() -> Iterator[ImportedRun]:
+        yield run_of(20)
+        postgresql_server.stop()
+        yield run_of(20, name="other")
+
+    with pytest.raises(DatabaseError, match="Cannot use the database"):
+        ImportStore(postgresql_database).save(FILE, sweep="s", runs=runs())
+    postgresql_server.start()
+    assert set(count(postgresql_database).values()) == {0}
+
+
+def test_a_full_disk_during_an_import_is_one_error_and_leaves_nothing(sqlite_database: Engine) -> None:
+    @event.listens_for(sqlite_database, "connect")
+    def _limit(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+
+    with sqlite_database.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    sqlite_database.dispose()
+    with pytest.raises(DatabaseError, match="database or disk is full"):
+        ImportStore(sqlite_database).save(FILE, sweep="s", runs=[run_of(2000)])
+    assert set(count(sqlite_database).values()) == {0}
 
 
 def test_what_was_not_known_of_a_run_is_filled_in(database: Engine) -> None:

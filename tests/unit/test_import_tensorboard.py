@@ -108,7 +108,8 @@ def test_a_file_that_was_cut_off_is_told(tmp_path: Path, lost: int) -> None:
     assert log.notes == (f"{file.name} is cut off in the middle of a record: incomplete, or still written to.",)
 
 
-def test_infinity_is_missing_and_told(tmp_path: Path) -> None:
-    write(tmp_path / "a", [(1, {"train/reward": 0.25, "train/kl": float("inf")})])
+@pytest.mark.parametrize(("value", "word"), [("inf", "infinite"), ("nan", "not a number")])
+def test_what_is_no_measurement_is_missing_and_told(tmp_path: Path, value: str, word: str) -> None:
+    write(tmp_path / "a", [(1, {"train/reward": 0.25, "train/kl": float(value)})])
     (log,) = read(tmp_path, "model=Q")
-    assert log.notes == ("step 1: train/kl is infinite, which is kept as missing",)
+    assert log.notes == (f"step 1: train/kl is {word}, which is kept as missing",)

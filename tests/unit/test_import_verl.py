@@ -194,14 +194,30 @@ def test_a_benchmark_that_no_score_takes_is_refused(log_file: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [json_line, console_line])
-def test_infinity_is_missing_and_told_in_both_kinds_of_log(
-    tmp_path: Path, line: Callable[[int, Mapping[str, object]], str]
+@pytest.mark.parametrize(("value", "word"), [(math.inf, "infinite"), (math.nan, "not a number")])
+def test_what_is_no_measurement_is_missing_and_told_in_both_kinds_of_log(
+    tmp_path: Path, line: Callable[[int, Mapping[str, object]], str], value: float, word: str
 ) -> None:
     file = tmp_path / "run.log"
-    file.write_text(line(1, metrics(1, **{"actor/grad_norm": math.inf})) + line(2, metrics(2)))
+    score = "val-core/openai/gsm8k/acc/mean@4"
+    unused = {"unused/metric": value}
+    rows = [metrics(1, **{"actor/grad_norm": value}), metrics(2), metrics(3) | VALIDATION | {score: value}]
+    file.write_text("".join(line(step, row | unused) for step, row in enumerate(rows, start=1)))
     log = read(file)
-    assert [step.gradient_norm for step in run_of(log).steps] == [None, 1.5]
-    assert log.notes == ("step 1: actor/grad_norm is infinite, which is kept as missing",)
+    assert [step.gradient_norm for step in run_of(log).steps] == [None, 1.5, 1.5]
+    assert run_of(log).evaluations == ()
+    assert set(log.notes) == {
+        f"step 1: actor/grad_norm is {word}, which is kept as missing",
+        f"step 3: {score} is {word}, which is kept as missing",
+    }
+
+
+def test_a_step_logged_again_without_a_score_does_not_keep_the_old_one(tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    score = "val-core/openai/gsm8k/acc/mean@4"
+    lines = [json_line(1, metrics(1) | VALIDATION), json_line(2, metrics(2)), json_line(1, {score: math.nan})]
+    file.write_text("".join(lines))
+    assert run_of(read(file)).evaluations == ()
 
 
 def test_a_line_that_was_cut_off_is_told(tmp_path: Path) -> None:

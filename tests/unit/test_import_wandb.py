@@ -97,7 +97,7 @@ def test_an_offline_run_of_trl_becomes_a_run(tmp_path: Path) -> None:
         (3, "math", 0.625, 5)
     ]
     assert log.file.format == "wandb"
-    assert log.notes == ()
+    assert log.notes == ("steps 1, 2, 3: train/kl is not a number, which is kept as missing",)
     assert "nested.deep" in log.ignored
 
 
@@ -201,8 +201,9 @@ def test_a_key_of_the_configuration_that_cannot_be_the_field_is_refused(
     assert said in str(caught.value)
 
 
-def test_infinity_is_missing_and_told(tmp_path: Path) -> None:
-    record(tmp_path, TRL_CONFIG, [{"train/global_step": 1, "train/reward": 0.5, "train/kl": float("inf")}])
+@pytest.mark.parametrize(("value", "word"), [("inf", "infinite"), ("nan", "not a number")])
+def test_what_is_no_measurement_is_missing_and_told(tmp_path: Path, value: str, word: str) -> None:
+    record(tmp_path, TRL_CONFIG, [{"train/global_step": 1, "train/reward": 0.5, "train/kl": float(value)}])
     log = read(tmp_path)
     assert run_of(log).steps[0].kl is None
-    assert any("step 1: train/kl is infinite" in note for note in log.notes)
+    assert f"step 1: train/kl is {word}, which is kept as missing" in log.notes

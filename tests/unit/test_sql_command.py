@@ -118,9 +118,7 @@ def test_infinity_is_the_same_word_in_csv_and_json(url: str) -> None:
 
 def test_what_json_cannot_say_is_said_as_elsewhere_inside_a_json_value_too(sqlite_file: str) -> None:
     value = '{"a": NaN, "b": [-Infinity, 1e999, 0.1], "c": 9007199254740993}'
-    (row,) = json.loads(
-        run(f"SELECT '{value}' AS axes", "--db", sqlite_file, "--json"), parse_constant=pytest.fail
-    )
+    (row,) = json.loads(run(f"SELECT '{value}' AS axes", "--db", sqlite_file, "--json"), parse_constant=pytest.fail)
     assert row == {"axes": {"a": None, "b": ["-Infinity", "Infinity", 0.1], "c": 9007199254740993}}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, Engine, text
 
 from benchmarks.databases import size_in_bytes
-from db.database import begin_write
+from db.connection.engines import begin_write
 from db.store import PlanStore
 from db.store.bulk import clock
 from db.tables import Step

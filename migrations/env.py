@@ -5,9 +5,9 @@ Batch mode lets SQLite, which cannot alter most things in place, migrate by copy
 
 from alembic import context
 
-from db.database import HEAD_REVISION, VERSION_TABLE
 from db.description.comments import write_comments
 from db.tables import Base
+from db.upkeep.revisions import HEAD_REVISION, VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

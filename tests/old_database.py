@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table, insert, inspect, select
 
-from db.database import begin_write, connect
+from db.connection.engines import begin_write, connect
 from db.types import UtcDateTime
 from db.upkeep.migrate import run_revisions
 

@@ -30,7 +30,10 @@ from typing import Any, TypeAlias
 from sqlalchemy import URL, Connection, CursorResult, Engine, NullPool, Select, event, inspect
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from db.database import connect, ensure_revision, explained, make_engine, sqlite_path
+from db.connection.engines import connect, make_engine
+from db.connection.explanations import explained
+from db.connection.sqlite import sqlite_path
+from db.database import ensure_revision
 from db.errors import DatabaseError, SpecError
 from db.querying.parameters import bind
 from db.querying.query_errors import query_error, was_interrupted, was_stopped

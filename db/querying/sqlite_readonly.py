@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from db.connection.filesystems import network_mount
-from db.database import BUSY_TIMEOUT_SECONDS
+from db.connection.sqlite import BUSY_TIMEOUT_SECONDS
 from db.errors import DatabaseError
 
 _ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine
 
-from db.database import begin_write
+from db.connection.engines import begin_write
 from db.records import (
     AttemptEnd,
     AttemptRecord,

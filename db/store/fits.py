@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
 
+from db.connection.engines import begin_write
 from db.connection.locks import hold
-from db.database import begin_write
 from db.records import FitRecords
 from db.store.values import stored
 from db.tables import Base, Fit, FitCheck, FitForm, FitHoldout, FitParameter, FitPoint

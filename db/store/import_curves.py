@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select
 
-from db.database import explained
+from db.connection.explanations import explained
 from db.tables import Sweep, SweepTrial
 from db.views import learning_curve
 

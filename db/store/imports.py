@@ -16,8 +16,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
+from db.connection.engines import begin_write
+from db.connection.explanations import explained
 from db.connection.locks import hold
-from db.database import begin_write, explained
 from db.errors import SpecError
 from db.records import ImportedFile, ImportedRun, ModelRecord
 from db.states import AttemptState, TrialState

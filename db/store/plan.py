@@ -20,8 +20,8 @@ from sqlalchemy import (
     update,
 )
 
+from db.connection.engines import begin_write
 from db.connection.locks import hold
-from db.database import begin_write
 from db.errors import SpecError
 from db.records import PlannedTrial, Process, SweepRecord
 from db.states import FINAL_TRIAL_STATES, AttemptState, TrialState

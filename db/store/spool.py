@@ -18,8 +18,8 @@ from typing import TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from db.connection.engines import begin_write
 from db.connection.outage import is_outage, outage_reason, repeat_on_conflict
-from db.database import begin_write
 from db.errors import DatabaseError, StaleAttemptError
 from db.records import AttemptEnd, AttemptRecord, Phase, Process
 from db.states import AttemptState, Directive

@@ -21,9 +21,9 @@ from typing import Any
 
 from sqlalchemy import URL, Engine
 
+from db.connection.explanations import explained
 from db.connection.postgresql import server_release
 from db.connection.urls import shown
-from db.database import explained
 from db.errors import DatabaseError
 from db.upkeep.revisions import read_revision
 

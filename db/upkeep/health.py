@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, case, exists, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from db.database import explained
+from db.connection.explanations import explained
 from db.tables import Attempt, Base, Trial
 from db.upkeep.revisions import HEAD_REVISION, VERSION_TABLE, read_revision
 from db.upkeep.view_definitions import altered_views, missing_views

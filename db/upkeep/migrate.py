@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from db.connection.engines import begin_write
+from db.connection.explanations import ended, explained, reason
 from db.connection.locks import hold
 from db.connection.urls import shown
-from db.database import begin_write, ended, explained, reason
 from db.description.comments import write_comments
 from db.errors import DatabaseError
 from db.upkeep.backup import write_backup

@@ -24,8 +24,8 @@ app = typer.Typer(help="Look after the database: its revision, upgrades, backups
 @app.command()
 def current(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Show the revision of the database and that of this rlsweep; exit code 5 if they differ."""
+    from db.connection.explanations import explained
     from db.connection.urls import shown
-    from db.database import explained
     from db.upkeep.revisions import HEAD_REVISION, is_older, read_revision
 
     engine = _look_at(database)
@@ -125,7 +125,8 @@ def _look_at(database: str | None) -> Engine:
 
 
 def _connect(database: str | None) -> Engine:
-    from db.database import connect, resolve_url
+    from db.connection.engines import connect
+    from db.database import resolve_url
 
     return connect(resolve_url(database))
 

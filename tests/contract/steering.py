@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select, text, update
 
-from db.database import begin_write
+from db.connection.engines import begin_write
 from db.store import AttemptStore, PlanStore, claim
 from db.store.leases import GRACE_SECONDS
 from db.tables import Attempt, Base

@@ -10,7 +10,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import Engine, update
 
-from db.database import begin_write
+from db.connection.engines import begin_write
 from db.errors import StaleAttemptError
 from db.reader import Reader
 from db.states import AttemptState, TrialState

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import CheckConstraint, Engine, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
-from db.database import begin_write
+from db.connection.engines import begin_write
 from db.tables import (
     Attempt,
     Base,

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from db.connection.engines import begin_write
 from db.connection.outage import is_outage, repeat_on_conflict, wait_for_database
-from db.database import begin_write, open_database, resolve_url
+from db.database import open_database, resolve_url
 from db.errors import DatabaseError
 from db.store import PlanStore
 from tests.postgresql import PostgresqlServer

@@ -22,7 +22,8 @@ import pytest
 from sqlalchemy import URL, Engine, event, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from db.database import begin_write, open_database
+from db.connection.engines import begin_write
+from db.database import open_database
 from db.errors import SpecError, StaleAttemptError
 from db.reader import Reader
 from db.records import AttemptRecord, CheckpointRecord, DataSetRecord, ModelRecord, ProblemResult, Process

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from db.database import begin_write, connect
+from db.connection.engines import begin_write, connect
 from db.store import PlanStore, claim
 from db.upkeep.revisions import HEAD_REVISION, VERSION_TABLE
 from orchestrator.cli import main

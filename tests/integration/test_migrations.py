@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, Engine, create_engine, insert, inspect, select, text
 
+from db.connection.engines import begin_write, connect
 from db.connection.locks import hold
-from db.database import begin_write, connect, open_database, resolve_url
+from db.database import open_database, resolve_url
 from db.errors import DatabaseError, SchemaVersionError
 from db.reader import Reader
 from db.tables import Attempt, Model, Trial
@@ -46,7 +47,8 @@ def revision_of(url: URL) -> str | None:
 
 _ENGINE = """
 import os
-from db.database import connect, open_database, resolve_url
+from db.connection.engines import connect
+from db.database import open_database, resolve_url
 from db.upkeep.migrate import upgrade
 engine = connect(resolve_url(os.environ["URL"]))
 """
@@ -134,8 +136,8 @@ def test_of_two_upgrades_at_once_one_does_it_and_the_other_sees_it_done(old_url:
 
 
 _IMPATIENT = """
-import db.database
-db.database.BUSY_TIMEOUT_SECONDS = .05
+import db.connection.sqlite
+db.connection.sqlite.BUSY_TIMEOUT_SECONDS = .05
 print("ready", flush=True)
 upgrade(engine, backup=False)
 """

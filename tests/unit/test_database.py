@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Engine, inspect, text
 
-from db.database import VERSION_TABLE, begin_write, check_single_node, connect, open_database, resolve_url
+from db.connection.engines import begin_write, connect
+from db.database import check_single_node, open_database, resolve_url
 from db.errors import DatabaseError, SchemaVersionError
 from db.querying.readonly import open_read_only
 from db.tables import Base
+from db.upkeep.revisions import VERSION_TABLE
 from db.views import views
 from tests.postgresql import PostgresqlServer
 

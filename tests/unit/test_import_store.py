@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, func, insert, select
 
-from db.database import begin_write
+from db.connection.engines import begin_write
 from db.errors import DatabaseError, SpecError
 from db.reader import Reader
 from db.records import EvaluationRecord, ImportedFile, ImportedRun, ModelRecord, StepRecord

@@ -20,10 +20,12 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Engine, select, text
 
-from db.database import VERSION_TABLE, begin_write, open_database
+from db.connection.engines import begin_write
+from db.database import open_database
 from db.errors import DatabaseError, SchemaVersionError, SpecError
 from db.querying.readonly import open_read_only, stream_rows, superuser
 from db.tables import Base, Trial
+from db.upkeep.revisions import VERSION_TABLE
 from tests.filled import fill
 from tests.permissions import as_nobody
 from tests.postgresql import PostgresqlServer

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Double, Engine, RowMapping, case, cast, func, select
 
-from db.states import Origin
+from db.states import AttemptState, Origin
 from db.tables import Attempt, Trial
 from db.views import live_evaluation, live_step
 
@@ -37,7 +37,8 @@ class Reached:
 class MeasuredAttempt:
     """What the live steps and evaluations of one attempt took, in all. None is not known.
 
-    Tokens are those of all completions together. `wall_seconds` are from its claim to its end, None while it runs.
+    Tokens are those of all completions together. `wall_seconds` are from its claim to its end: None while it runs, and
+    where it was lost, of which nobody knows when that was.
     """
 
     trial_id: int
@@ -145,7 +146,7 @@ def _measured(attempt: RowMapping, steps: RowMapping, evaluations: RowMapping | 
         device=attempt["device"],
         num_gpus=attempt["num_gpus"],
         resumed_from_step=attempt["resumed_from_step"],
-        wall_seconds=_seconds_between(attempt["started_at"], attempt["ended_at"]),
+        wall_seconds=_wall_seconds(attempt),
         steps=steps["steps"],
         completions=_times(steps["samples"], attempt["group_size"]),
         prompt_tokens=steps["prompt_tokens"],
@@ -161,8 +162,10 @@ def _times(samples: float | None, group_size: int | None) -> int | None:
     return None if samples is None or group_size is None else round(samples * group_size)
 
 
-def _seconds_between(start: datetime, end: datetime | None) -> float | None:
-    return None if end is None else (end - start).total_seconds()
+def _wall_seconds(attempt: RowMapping) -> float | None:
+    start: datetime = attempt["started_at"]
+    end: datetime | None = attempt["ended_at"]
+    return None if end is None or attempt["state"] == AttemptState.LOST else (end - start).total_seconds()
 
 
 def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:

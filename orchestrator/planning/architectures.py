@@ -126,6 +126,8 @@ def from_hub(name: str, revision: str | None = None) -> Architecture:
         config = response.json()
     except (HFValidationError, HfHubHTTPError, OfflineModeIsEnabled, httpx.HTTPError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if isinstance(error, httpx.TransportError):
+            reason = f"the hub does not answer ({reason})"
         raise UnknownModelError(unknown_model_message(name, reason)) from error
     return from_config(config, origin=f"{name} (config.json on the hub)")
 

@@ -26,7 +26,7 @@ from workers.spec import Model
 
 
 class UnplannableSweep(SpecError):
-    """Trials that cannot run as the file asks."""
+    """Trials that cannot run on what they are given."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def plan_sweep(
         kinds=kinds,
         trials=trials,
         totals=totals,
-        warnings=tuple(cautions(loaded.sweep, kinds, totals)),
+        warnings=tuple(cautions(loaded.sweep, kinds, totals, asked_gpu=gpu)),
     )
 
 
@@ -83,7 +83,7 @@ def _plan_kinds(loaded: LoadedSweep, means: Means, known: KnownRuns) -> list[Kin
             reasons.setdefault(str(error), []).append(kind.label)
     if reasons:
         listed = "\n".join(f"  {some(labels)}: {reason}" for reason, labels in reasons.items())
-        raise UnplannableSweep(f"{loaded.source.name} has trials that cannot run as it asks:\n{listed}")
+        raise UnplannableSweep(f"{loaded.source.name} has trials that cannot be planned:\n{listed}")
     return plans
 
 

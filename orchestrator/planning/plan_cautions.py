@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from orchestrator.planning.gpus import GIGABYTE
+from orchestrator.planning.gpus import GIGABYTE, GpuType
+from orchestrator.planning.hours import ASSUMED_UTILISATION
 from orchestrator.planning.kind_plan import KindPlan
 from orchestrator.planning.scoring import ASSUMED_HELDOUT_PROBLEMS
 from orchestrator.planning.totals import Totals
@@ -12,20 +13,25 @@ from orchestrator.planning.trial_plan import PlannedKind
 from orchestrator.sweepfile.language import SweepFile
 from orchestrator.sweepfile.running import Expected, Limits
 
+_SMALLEST_JUDGED = ASSUMED_UTILISATION[0][0]
 
-def cautions(sweep: SweepFile, kinds: Sequence[PlannedKind], totals: Totals) -> list[str]:
-    """A sentence each, those that hold for several kinds once."""
+
+def cautions(
+    sweep: SweepFile, kinds: Sequence[PlannedKind], totals: Totals, *, asked_gpu: GpuType | None = None
+) -> list[str]:
+    """A sentence each, those that hold for several kinds once. `asked_gpu` is what the user asked for by `--gpu`."""
     plans = [kind.plan for kind in kinds]
     checks: tuple[Callable[[KindPlan], str | None], ...] = (
         _beyond_the_data,
         _budgets_in_one_step,
         _little_memory,
+        _too_small_for_a_gpu,
         _unknown_heldout_problems,
         _drawn_again,
         lambda plan: _longer_than_allowed(plan, sweep.expected),
     )
     found = [sentence for check in checks for sentence in _collected(plans, check)]
-    return [*found, *_limits_reached(sweep.limits, totals)]
+    return [*_unused_gpu(plans, asked_gpu), *found, *_limits_reached(sweep.limits, totals)]
 
 
 def _collected(plans: Sequence[KindPlan], check: Callable[[KindPlan], str | None]) -> Iterator[str]:
@@ -68,8 +74,19 @@ def _little_memory(plan: KindPlan) -> str | None:
     if plan.cpu_memory is None or plan.cpu_memory.total <= given * GIGABYTE:
         return None
     return (
-        f"a trial may take {plan.cpu_memory.total / GIGABYTE:.1f} GB of memory, the most for "
+        f"a trial may take {plan.cpu_memory.total / GIGABYTE:,.1f} GB of memory, the most for "
         f"{plan.cpu_memory.largest.replace('_', ' ')}, and resources.memory_gb is {given:g}"
+    )
+
+
+def _too_small_for_a_gpu(plan: KindPlan) -> str | None:
+    """What is assumed of the speed is for models that keep a GPU busy."""
+    params = plan.architecture.active_params
+    if plan.on_gpus is None or plan.on_gpus.utilisation.source != "assumed" or params >= _SMALLEST_JUDGED / 10:
+        return None
+    return (
+        f"{plan.on_gpus.utilisation.share.central:.0%} of a GPU's peak is assumed, which is for models of "
+        f"{_SMALLEST_JUDGED / 1e9:.1f}B parameters and more; one of {params:,} takes longer than this plan says"
     )
 
 
@@ -94,9 +111,15 @@ def _longer_than_allowed(plan: KindPlan, expected: Expected) -> str | None:
         ("prompt_tokens", expected.prompt_tokens, plan.recipe.max_prompt_tokens),
         ("completion_tokens", expected.completion_tokens, plan.recipe.max_completion_tokens),
     )
-    wrong = [f"expected.{name} is {given:g}, and at most {most:,} are allowed" for name, given, most in pairs
+    wrong = [f"expected.{name} is {given:,g}, and at most {most:,} are allowed" for name, given, most in pairs
              if given is not None and given > most]  # fmt: skip
     return "; ".join(wrong) or None
+
+
+def _unused_gpu(plans: Sequence[KindPlan], asked: GpuType | None) -> Iterator[str]:
+    if asked is not None and not any(plan.on_gpus and plan.on_gpus.gpu == asked for plan in plans):
+        where = "the file names their GPU" if any(plan.on_gpus for plan in plans) else "the trials run on CPUs"
+        yield f"--gpu {asked.name} is not used: {where}"
 
 
 def _limits_reached(limits: Limits, totals: Totals) -> Iterator[str]:
@@ -109,4 +132,12 @@ def _limits_reached(limits: Limits, totals: Totals) -> Iterator[str]:
     for name, expected in planned.items():
         limit = getattr(limits, name)
         if limit is not None and expected is not None and expected > limit:
-            yield f"limits.{name} is {limit:g}, and {expected:.4g} are expected: trials will stop before their budgets"
+            yield (
+                f"limits.{name} is {limit:,g}, and {_number(expected)} are expected: trials will stop before "
+                "their budgets"
+            )
+
+
+def _number(value: float) -> str:
+    """`12,300`, `0.25`; with an exponent where a file would have one."""
+    return f"{value:.3g}" if value < 999.5 or value >= 1e9 else f"{float(f'{value:.3g}'):,.0f}"

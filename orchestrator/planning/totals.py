@@ -145,7 +145,8 @@ def _high(hours: Interval) -> float:
 def _peak_bytes(trials: Sequence[TrialPlan], limits: Limits) -> float:
     """What all trials keep, and what those that run at a time have beyond that."""
     kept = sum(trial.plan.storage.kept_bytes for trial in trials)
-    beyond = (trial.plan.storage.peak_bytes - trial.plan.storage.kept_bytes for trial in trials)
+    left = (trial.plan.storage for trial in trials if trial.cached != "done")
+    beyond = (storage.peak_bytes - storage.kept_bytes for storage in left)
     return kept + sum(sorted(beyond, reverse=True)[: limits.concurrent_trials])
 
 

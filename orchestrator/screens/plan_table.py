@@ -16,7 +16,7 @@ from orchestrator.planning.kind_plan import KindPlan
 from orchestrator.planning.plan import SweepPlan
 from orchestrator.planning.trial_plan import PlannedKind
 from orchestrator.screens.plan_totals import totals_of
-from orchestrator.screens.plan_units import digits, flops
+from orchestrator.screens.plan_units import flops, short_interval
 
 MOST_ROWS = 60
 _WIDE = 120
@@ -33,7 +33,7 @@ def print_plan(plan: SweepPlan, console: Console) -> None:
     console.print()
     console.print(_totals(plan))
     for warning in plan.warnings:
-        console.print(Text(f"Warning: {warning[:1].upper()}{warning[1:]}.", style="yellow"))
+        console.print(Text(f"Warning: {warning}.", style="yellow"))
 
 
 def _table(plan: SweepPlan, *, is_wide: bool) -> Table:
@@ -86,12 +86,7 @@ def _layout(plan: KindPlan) -> Iterator[Text]:
 
 
 def _hours(plan: KindPlan) -> Text:
-    found = plan.gpu_hours
-    if found is None:
-        return Text("–", style="dim")
-    if found.low == found.high:
-        return Text(digits(found.central))
-    return Text(f"{digits(found.central)} ({digits(found.low)}–{digits(found.high)})")
+    return Text("–", style="dim") if plan.gpu_hours is None else Text(short_interval(plan.gpu_hours))
 
 
 def _totals(plan: SweepPlan) -> Table:

@@ -74,7 +74,7 @@ def _gpu_hours(plan: SweepPlan) -> str:
 def _shares(utilisations: list[Utilisation]) -> str:
     """`5% to 15% (assumed)`, `13% (measured)`."""
     low, high = (f"{end(each.share.central for each in utilisations):.2g}" for end in (min, max))
-    sources = " or ".join(dict.fromkeys(each.source for each in utilisations))
+    sources = " or ".join(sorted({each.source for each in utilisations}))
     lowest, highest = (f"{digits(float(share) * 100)}%" for share in (low, high))
     return f"{lowest} ({sources})" if lowest == highest else f"{lowest} to {highest} ({sources})"
 
@@ -83,18 +83,25 @@ def _wall_time(plan: SweepPlan) -> str:
     totals = plan.totals
     if totals.wall_hours is None:
         return (
-            f"not known: no trial like {totals.trials_of_unknown_time:,} of these has ended on a CPU yet; one that has "
-            "is measured"
+            f"not known: {totals.trials_of_unknown_time:,} of the trials are of kinds of which none has ended on a CPU "
+            "yet"
         )
     if totals.done == totals.trials:
         return "none: everything is done"
     places = []
     if totals.gpus_at_once:
-        at_once, most = digits(totals.gpus_at_once), digits(totals.most_gpus)
-        places.append(f"{at_once} GPUs at once ({most} for the largest trial)")
+        places.append(_gpus(totals))
     if totals.trials_on_cpus:
         places.append(f"{plan.means.cpus} CPUs")
     return f"{hours_interval(totals.wall_hours)} on {' and '.join(places)}"
+
+
+def _gpus(totals: Totals) -> str:
+    """`1 GPU`; `384 GPUs at once (32 for the largest trial)`."""
+    most = digits(totals.most_gpus)
+    if totals.gpus_at_once <= totals.most_gpus:
+        return f"{digits(totals.gpus_at_once)} GPU{'s' if totals.gpus_at_once > 1 else ''}"
+    return f"{digits(totals.gpus_at_once)} GPUs at once ({most} for the largest trial)"
 
 
 def _lengths(lengths: set[ExpectedLengths]) -> str:

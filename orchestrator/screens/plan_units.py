@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from orchestrator.planning.hours import Interval
 
@@ -26,7 +26,9 @@ def hours(number: float) -> str:
         return f"{digits(number / 24)} days"
     if number >= 2:
         return f"{digits(number)} h"
-    return f"{number * 60:.0f} min" if number * 60 >= 2 else f"{number * 3600:.0f} s"
+    if number * 60 >= 2:
+        return f"{number * 60:.0f} min"
+    return f"{number * 3600:.0f} s" if number * 3600 >= 1 or number == 0 else "less than 1 s"
 
 
 def digits(number: float) -> str:
@@ -40,16 +42,22 @@ def digits(number: float) -> str:
 
 def interval(of: Interval) -> str:
     """`72 (36 to 144)`; one number where there is no doubt."""
-    if of.low == of.high:
-        return digits(of.central)
-    return f"{digits(of.central)} ({digits(of.low)} to {digits(of.high)})"
+    return _interval(of, digits, " to ")
+
+
+def short_interval(of: Interval) -> str:
+    """`72 (36–144)`."""
+    return _interval(of, digits, "–")
 
 
 def hours_interval(of: Interval) -> str:
     """`18 h (9 h to 36 h)`."""
-    if of.low == of.high:
-        return hours(of.central)
-    return f"{hours(of.central)} ({hours(of.low)} to {hours(of.high)})"
+    return _interval(of, hours, " to ")
+
+
+def _interval(of: Interval, shown: Callable[[float], str], to: str) -> str:
+    low, central, high = shown(of.low), shown(of.central), shown(of.high)
+    return central if low == high else f"{central} ({low}{to}{high})"
 
 
 def _with_unit(number: float, units: Sequence[tuple[float, str]]) -> str:

@@ -6,7 +6,7 @@ A key is a dotted path from the file's root (`budgets.at`), or the short name of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.sweepfile.language import Point, SweepFile
@@ -41,7 +41,15 @@ def _apply(source: YamlSource, override: str) -> None:
     for places in (source.positions, source.key_positions):
         for known in [each for each in places if each[: len(path)] == path]:
             del places[known]
-        places[path] = place
+        places.update(dict.fromkeys(_paths_within(value, path), place))
+
+
+def _paths_within(value: Any, path: Path) -> Iterator[Path]:
+    """The path of a value, and those of all in it: what is given as a whole is given in its parts."""
+    yield path
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        yield from _paths_within(part, (*path, name))
 
 
 def _value(text: str, place: Position) -> Any:

@@ -129,8 +129,10 @@ def _leaves(value: Any, path: Path, loaded: LoadedSweep) -> Iterator[ResolvedVal
         for name, entry in ((name, entry) for name, entry in value.items() if name in used):
             yield from _leaves(entry, (*path, name), loaded)
     elif isinstance(value, list | tuple) and value and isinstance(value[0], BaseModel):
+        # `resources` may be written without a list, as the one entry that it is.
+        is_alone = isinstance(loaded.source.data.get(path[0]), dict)
         for place, item in enumerate(value):
-            yield from _leaves(item, (*path, place), loaded)
+            yield from _leaves(item, path if is_alone else (*path, place), loaded)
     else:
         position = loaded.source.positions.get(path)
         yield ResolvedValue(dotted(path), (value,), str(position or "default"))

@@ -34,7 +34,7 @@ def test_a_missing_sweep_file(rlsweep: CommandLine) -> None:
 
 def test_a_malformed_sweep_file(rlsweep: CommandLine) -> None:
     (rlsweep.folder / "bad.yaml").write_text("name: [bad\n")
-    assert "bad.yaml:2:1: is not valid YAML" in refused(rlsweep, "submit", "bad.yaml", exit_code=2)
+    assert "bad.yaml:1:7: is not valid YAML" in refused(rlsweep, "submit", "bad.yaml", exit_code=2)
 
 
 def test_an_unknown_key(rlsweep: CommandLine) -> None:

@@ -26,6 +26,9 @@ ASSUMED_COMPLETION_TOKENS = 600.0  # a base model's solution to one of them
 
 BudgetUnit = Literal["steps", "samples", "tokens", "flops", "gpu_hours"]
 
+# Far above any run; what lies beyond would only overflow.
+MOST_STEPS = 10**9
+
 
 @dataclass(frozen=True)
 class ExpectedLengths:
@@ -149,6 +152,10 @@ def trajectory_cost(
     if not budgets or list(budgets) != sorted(set(budgets)) or budgets[0] <= 0:
         raise SpecError(f"budgets must be positive and ascend without repeats, not {list(budgets)}.")
     each = step.spent(unit, gpu_hours=step_gpu_hours)
+    if budgets[-1] > MOST_STEPS * each:
+        raise SpecError(
+            f"a budget of {budgets[-1]:g} {unit} is more than {MOST_STEPS:,} steps of {each:.3g} {unit}; is it meant?"
+        )
     return TrajectoryCost(step, tuple(_milestone(step, at, steps_to_reach(at, each)) for at in budgets))
 
 

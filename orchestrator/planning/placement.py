@@ -57,28 +57,39 @@ def _search(case: Case) -> Placement | str:
     if case.wishes.gpus is not None:
         check_division(case, case.wishes.gpus)
         return lay_out(case, case.wishes.gpus, wanted=1)
-    reason = (
-        f"No number of GPUs up to {case.wishes.max_gpus} divides the {case.recipe.completions_per_update} completions "
-        "of one optimizer update as asked."
-    )
+    gpus, share_of_one = None, _state_share(case)
     for gpus in _gpu_counts(case):
-        found = lay_out(case, gpus, wanted=MIN_LIVE_COMPLETIONS)
-        share = state_memory(case.architecture, case.training, gpus=gpus).total / case.gpu.memory_bytes
-        if isinstance(found, str):
-            reason = f"Even o{found[1:]}" if found.startswith("On ") else found
-        elif share > STATE_SHARE:
-            reason = (
-                f"On {named_gpus(gpus, case.gpu)} the training state would take {share:.0%} of each, more than the "
-                f"{STATE_SHARE:.0%} that the planner allows; set gpus to {gpus} to have it nevertheless."
-            )
-        else:
-            return found
-    return reason
+        if share_of_one <= gpus * STATE_SHARE:
+            found = lay_out(case, gpus, wanted=MIN_LIVE_COMPLETIONS)
+            if isinstance(found, Placement):
+                return found
+    return _misfit(case, gpus)
+
+
+def _misfit(case: Case, gpus: int | None) -> str:
+    """Why the largest number of GPUs that divides the batch is too small; None: there is no such number."""
+    if gpus is None:
+        return (
+            f"No number of GPUs up to {case.wishes.max_gpus} divides the {case.recipe.completions_per_update} "
+            "completions of one optimizer update as asked."
+        )
+    found = lay_out(case, gpus, wanted=MIN_LIVE_COMPLETIONS)
+    if isinstance(found, str):
+        return f"Even o{found[1:]}" if found.startswith("On ") else found
+    return (
+        f"On {named_gpus(gpus, case.gpu)} the training state would take {_state_share(case) / gpus:.0%} of each, more "
+        f"than the {STATE_SHARE:.0%} that the planner allows; set gpus to {gpus} to have it nevertheless."
+    )
+
+
+def _state_share(case: Case) -> float:
+    """What weights, gradients, optimizer and reference take of one GPU's memory; may be many times of it."""
+    return state_memory(case.architecture, case.training).total / case.gpu.memory_bytes
 
 
 def _gpu_counts(case: Case) -> Iterator[int]:
     """1, 2, 4 ... within a node, then whole nodes; those over which an update's completions can be divided."""
-    node, most = case.gpu.gpus_per_node, case.wishes.max_gpus
+    node, most = case.gpu.gpus_per_node, min(case.wishes.max_gpus, MAX_GPUS)
     within = [2**power for power in range(node.bit_length()) if 2**power < node]
     for gpus in (*within, *range(node, most + 1, node)):
         per_pass = gpus * (case.wishes.micro_batch or 1)

@@ -32,9 +32,11 @@ def hours(number: float) -> str:
 
 
 def digits(number: float) -> str:
-    """Three digits that count, without an exponent: `1,230`, `12.3`, `0.012`."""
+    """Three digits that count: `1,230`, `12.3`, `0.012`; with an exponent where nobody could read them."""
     if number == 0:
         return "0"
+    if number >= 1e15:
+        return f"{number:.3g}"
     if number >= 99.95:
         return f"{float(f'{number:.3g}'):,.0f}"
     return f"{number:.3g}" if number >= 1e-4 else f"{number:.0e}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from db.errors import SpecError
 from orchestrator.planning.hours import Interval
 from orchestrator.planning.plan import SweepPlan
 from orchestrator.screens.plan_totals import totals_of
@@ -122,3 +123,14 @@ def test_an_interval_of_the_whole_sweep_is_the_sum_of_its_trials() -> None:
         assert getattr(total, end) == pytest.approx(of_trials)
     assert total.low == pytest.approx(total.central / 2)
     assert total.high == pytest.approx(total.central * 2)
+
+
+@pytest.mark.parametrize("unit", ["steps", "tokens", "flops"])
+def test_a_budget_that_nothing_could_reach_is_refused_before_it_overflows(unit: str) -> None:
+    with pytest.raises(SpecError, match=rf"a budget of 1e\+300 {unit} is more than 1,000,000,000 steps"):
+        planned("single_gpu", SMALL, f"budgets={{unit: {unit}, at: [1.0e300]}}")
+
+
+def test_an_absurd_price_is_still_one_short_line() -> None:
+    plan = planned("single_gpu", SMALL, "limits={price_per_gpu_hour: 1.0e300}")
+    assert len(dict(totals_of(plan))["Cost"]) < 60

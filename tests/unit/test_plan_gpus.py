@@ -165,3 +165,8 @@ def test_models_made_here_run_on_cpus_unless_they_are_given_gpus() -> None:
 def test_four_families_are_counted_offline() -> None:
     found = {plan.architecture.family for plan in plans(planned("model_families")).values()}
     assert found == {"qwen2", "qwen3", "llama", "mistral"}
+
+
+def test_more_gpus_than_there_are_in_the_world_are_as_many_as_are_wanted() -> None:
+    many = planned("compute_scaling", "model=[qwen2.5-72b]", gpus=10**11)
+    assert [kind.plan.gpus for kind in many.kinds] == [32]

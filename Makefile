@@ -47,10 +47,8 @@ check: install-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two at a time but for the walks through the whole program, which use every core themselves.
 test: install-dev
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/e2e
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 bench: $(VENV)/.installed-benchmark
 	$(BIN)/python -m benchmarks $(ONLY)

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Double, Engine, RowMapping, case, cast, func, select
 
 from db.states import AttemptState, Origin
 from db.tables import Attempt, Trial
 from db.views import live_evaluation, live_step
+
+Value = TypeVar("Value")
 
 _AT_ONCE = 500  # trials in one statement
 _HAS_RUN = (Trial.origin == Origin.NATIVE) & (Trial.reached_step > 0)
@@ -70,6 +72,21 @@ class Measurements:
         statement = select(Trial.science_hash, *columns).where(_HAS_RUN)
         with self._engine.connect() as connection:
             return {science_hash: Reached(*so_far) for science_hash, *so_far in connection.execute(statement)}
+
+    def scores(self, science_hashes: Iterable[str]) -> dict[str, dict[tuple[str, str], int]]:
+        """How many live scores trials have, by science hash, then by benchmark and protocol."""
+        score = live_evaluation.c
+        statement = (
+            select(Trial.science_hash, score.benchmark, score.protocol, func.count())
+            .join(Trial, Trial.id == score.trial_id)
+            .group_by(Trial.science_hash, score.benchmark, score.protocol)
+        )
+        found: dict[str, dict[tuple[str, str], int]] = {}
+        with self._engine.connect() as connection:
+            for chunk in _chunks(list(science_hashes)):
+                for science_hash, *names, number in connection.execute(statement.where(Trial.science_hash.in_(chunk))):
+                    found.setdefault(science_hash, {})[names[0], names[1]] = number
+        return found
 
     def sciences(self) -> list[tuple[int, Mapping[str, Any]]]:
         """Number and canonical configuration of every trial with a live step, the newest first."""
@@ -168,6 +185,6 @@ def _wall_seconds(attempt: RowMapping) -> float | None:
     return None if end is None or attempt["state"] == AttemptState.LOST else (end - start).total_seconds()
 
 
-def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
+def _chunks(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
     for start in range(0, len(values), _AT_ONCE):
         yield values[start : start + _AT_ONCE]

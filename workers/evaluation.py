@@ -20,6 +20,7 @@ from db.errors import NumericalError
 from db.records import DataSetRecord, EvaluationRecord, ProblemResult
 from workers.answer_probability import Encoded, encode_problems, encoded_probabilities
 from workers.flops import DecoderShape, forward_flops, generation_flops
+from workers.score_names import benchmark_name, protocol_name
 from workers.spec import Evaluation, Sampling
 from workers.tasks import Problem, Task
 
@@ -54,13 +55,14 @@ class Evaluator:
             name=f"heldout-{len(each)}", revision=None, sha256=whole, num_problems=len(each), problem_sha256s=each
         )
 
-    def benchmark_name(self, evaluation: Evaluation) -> str:
-        """The benchmark and its size: scores on other problems are not comparable."""
-        return f"{evaluation.benchmark}-{len(self.problems)}"
+    def names(self, evaluation: Evaluation) -> tuple[str, str]:
+        """The benchmark and the protocol that scores of `evaluation` are kept under."""
+        return benchmark_name(evaluation, num_problems=len(self.problems)), protocol_name(evaluation)
 
     def score(self, model: PreTrainedModel, evaluation: Evaluation, *, step: int) -> EvaluationRecord:
         """Pass@1 with its standard error over problems, and what it cost."""
         started = time.perf_counter()
+        benchmark, protocol = self.names(evaluation)
         if evaluation.method == "answer_probability":
             rates = encoded_probabilities(model, self.encoded, batch_size=_BATCH_SIZE)
             if not all(map(math.isfinite, rates)):
@@ -79,8 +81,8 @@ class Evaluator:
             successes = sum(counts)
         return EvaluationRecord(
             step=step,
-            benchmark=self.benchmark_name(evaluation),
-            protocol=protocol_name(evaluation),
+            benchmark=benchmark,
+            protocol=protocol,
             problems=len(rates),
             samples_per_problem=evaluation.samples,
             successes=successes,
@@ -149,10 +151,3 @@ class Evaluator:
     def _until_eos(self, ids: list[int]) -> list[int]:
         eos = self.tokenizer.eos_token_id
         return ids[: ids.index(eos) + 1] if eos in ids else ids
-
-
-def protocol_name(evaluation: Evaluation) -> str:
-    """The name under which scores may be compared."""
-    if evaluation.method == "answer_probability":
-        return "answer-probability-v1"
-    return f"sampled-n{evaluation.samples}-t{evaluation.temperature:g}-v1"

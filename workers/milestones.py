@@ -64,6 +64,14 @@ def is_due(evaluation: Evaluation, *, step: int, at_milestone: bool, is_last: bo
     return at_milestone or is_log_spaced(step, evaluation.points_per_decade)
 
 
+def fewest_scores(evaluation: Evaluation, *, steps: int) -> int:
+    """How often a benchmark is scored on a trajectory of `steps` steps, wherever its milestones lie."""
+    milestone_apart = (
+        is_due(evaluation, step=step, at_milestone=False, is_last=step == steps) for step in range(steps + 1)
+    )
+    return sum(milestone_apart)
+
+
 def is_log_spaced(step: int, points_per_decade: int) -> bool:
     """Whether `step` is one of the rounded powers 10^(i / points_per_decade)."""
     nearest = round(points_per_decade * math.log10(step))

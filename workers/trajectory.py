@@ -132,12 +132,10 @@ class Trajectory(TrainerCallback):
         self, model: Any, *, step: int, at_milestone: bool, is_last: bool, known: Sequence[tuple[str, str]]
     ) -> None:
         """Score the policy on every benchmark that is due and not `known` (benchmark, protocol) already."""
-        from workers.evaluation import protocol_name
-
         for evaluation in self._spec.evaluations:
             if not is_due(evaluation, step=step, at_milestone=at_milestone, is_last=is_last):
                 continue
-            if (self._evaluator.benchmark_name(evaluation), protocol_name(evaluation)) not in known:
+            if self._evaluator.names(evaluation) not in known:
                 self._store.record_evaluation(self._evaluator.score(model, evaluation, step=step))
 
     def _end_step(self, control: TrainerControl, model: Any) -> None:

@@ -12,7 +12,7 @@ import typer
 from orchestrator.commands.options import DatabaseOption, SetOption, SweepFileArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from sqlalchemy import URL, Engine
@@ -75,6 +75,7 @@ def command(
         sweep = reader.sweep(loaded.sweep.name)
         left = remaining(engine, sweep.id)
         _announce(console, sweep, registration, num_left=len(left))
+        _warn_of_missing_scores(console, engine, reader.trials(sweep.id), left=left, trials=trials)
         interrupted = False
         if left:
             specs = dict(zip(registration.trial_ids, trials, strict=True))
@@ -142,6 +143,20 @@ def _announce(console: Console, sweep: SweepRow, registration: Registration, *, 
             parts.append(f"{number} {word}")
     nothing = "" if num_left else "; nothing is left to do"
     console.print(f"{', '.join(parts)}; {num_left} to run{nothing}.", highlight=False)
+
+
+def _warn_of_missing_scores(
+    console: Console, engine: Engine, rows: list[TrialRow], *, left: list[TrialRow], trials: Sequence[ExpandedTrial]
+) -> None:
+    """What a changed file asks of trials that are done is not computed, and must not pass for it."""
+    from db.measurements import Measurements
+    from orchestrator.unscored import unscored
+
+    to_run = {row.trial_id for row in left}
+    done = [(trial, row.step) for trial, row in zip(trials, rows, strict=True) if row.trial_id not in to_run]
+    scores = Measurements(engine).scores(trial.science_hash for trial, _ in done)
+    for sentence in unscored((trial.spec, step, scores.get(trial.science_hash, {})) for trial, step in done):
+        console.print(f"Warning: {sentence}.", highlight=False, markup=False, style="yellow")
 
 
 def _summarise(console: Console, sweep: SweepRow, trials: list[TrialRow], *, seconds: float) -> None:

@@ -16,6 +16,7 @@ from orchestrator.planning.cost import ExpectedLengths
 from orchestrator.planning.gpus import GpuType, gpu_of_device
 from orchestrator.planning.hours import Interval, Utilisation, measured_interval, measured_shares
 from orchestrator.planning.kinds import Kind
+from orchestrator.unscored import ScoreCounts
 
 if TYPE_CHECKING:
     from db.measurements import MeasuredAttempt, Measurements, Reached
@@ -39,7 +40,9 @@ class CpuPace:
 class KnownRuns:
     """What is known; nothing, unless it is told."""
 
-    reached: Mapping[str, Reached] = field(default_factory=dict)  # by science hash
+    # By science hash: how far, and how many scores by benchmark and protocol.
+    reached: Mapping[str, Reached] = field(default_factory=dict)
+    scores: Mapping[str, ScoreCounts] = field(default_factory=dict)
     lengths: Mapping[str, ExpectedLengths] = field(default_factory=dict)
     utilisations: Mapping[tuple[str, str], Utilisation] = field(default_factory=dict)
     paces: Mapping[str, Sequence[CpuPace]] = field(default_factory=dict)
@@ -60,8 +63,10 @@ class KnownRuns:
         return measured_interval([(p.step * steps + p.scoring * scorings + p.otherwise) / 3600 for p in paces])
 
 
-def known_runs(measurements: Measurements, kinds: Iterable[Kind]) -> KnownRuns:
+def known_runs(measurements: Measurements, kinds: Sequence[Kind]) -> KnownRuns:
     """What the database knows of these kinds."""
+    reached = measurements.reached()
+    planned = {trial.science_hash for kind in kinds for trial in kind.trials}
     chosen: dict[str, list[int]] = {key: [] for kind in kinds for key in _keys(kind.science)}
     for trial_id, science in measurements.sciences():
         for key in _keys(science):
@@ -72,7 +77,8 @@ def known_runs(measurements: Measurements, kinds: Iterable[Kind]) -> KnownRuns:
         attempts.setdefault(attempt.trial_id, []).append(attempt)
     runs = {key: [attempts[number] for number in numbers if number in attempts] for key, numbers in chosen.items()}
     return KnownRuns(
-        reached=measurements.reached(),
+        reached=reached,
+        scores=measurements.scores(planned & reached.keys()),
         lengths={key: found for key, of_key in runs.items() if (found := _lengths(of_key)) is not None},
         utilisations={
             (key, gpu): measured_shares(shares)

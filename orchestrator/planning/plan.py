@@ -22,6 +22,7 @@ from orchestrator.planning.plan_cautions import cautions, some
 from orchestrator.planning.totals import Totals, add_up
 from orchestrator.planning.trial_plan import PlannedKind, TrialPlan, with_trials
 from orchestrator.sweepfile.loading import LoadedSweep
+from orchestrator.unscored import unscored
 from workers.spec import Model
 
 
@@ -68,7 +69,16 @@ def plan_sweep(
         kinds=kinds,
         trials=trials,
         totals=totals,
-        warnings=tuple(cautions(loaded.sweep, kinds, totals, asked_gpu=gpu)),
+        warnings=(*_unscored(trials, known), *cautions(loaded.sweep, kinds, totals, asked_gpu=gpu)),
+    )
+
+
+def _unscored(trials: Sequence[TrialPlan], known: KnownRuns) -> list[str]:
+    """What the file asks of trials that are done, and that they do not have."""
+    done = [trial for trial in trials if trial.cached == "done"]
+    return unscored(
+        (trial.plan.kind.spec, known.reached[trial.science_hash].step, known.scores.get(trial.science_hash, {}))
+        for trial in done
     )
 
 

@@ -136,7 +136,8 @@ def _default_artifacts(url: URL) -> Path:
 def _announce(console: Console, sweep: SweepRow, registration: Registration, *, num_left: int) -> None:
     if sweep.question:
         console.print(f"{sweep.name}: {sweep.question}", highlight=False, markup=False, style="bold")
-    parts = [f"{len(registration.trial_ids)} trials"]
+    number = len(registration.trial_ids)
+    parts = [f"{number} trial{'s' * (number != 1)}"]
     for word in ("new", "unchanged", "removed"):
         number = len(getattr(registration, word))
         if number:

@@ -20,4 +20,5 @@ def command(file: SweepFileArgument, overrides: SetOption = None) -> None:
             values.setdefault(name, set()).add(repr(value))
     axes = ", ".join(f"{len(found)} x {name}" for name, found in values.items())
     count = f"{len(loaded.trials)} trial{'s' * (len(loaded.trials) != 1)}"
-    typer.echo(f"{file} is valid: sweep {loaded.sweep.name!r}, {count} ({axes or 'no axes'}).")
+    fewer = f"; rules of `when` have left out {loaded.num_made_equal}" if loaded.num_made_equal else ""
+    typer.echo(f"{file} is valid: sweep {loaded.sweep.name!r}, {count} ({axes or 'no axes'}{fewer}).")

@@ -1,4 +1,4 @@
-"""One trial from one combination of axis values: `base` with the values put in, checked and resolved."""
+"""One trial from one combination of axis values: its effective values, checked and resolved."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from db.errors import SpecError
-from orchestrator.sweepfile.algorithms import SETTINGS
+from orchestrator.sweepfile.effective import EffectiveValues
+from orchestrator.sweepfile.hints import shown
 from orchestrator.sweepfile.language import Point, SweepFile
 from orchestrator.sweepfile.models import UnknownModel, resolve_model
 from orchestrator.sweepfile.names import model_in
-from orchestrator.sweepfile.problems import Path, dotted
+from orchestrator.sweepfile.problems import Path
 from orchestrator.sweepfile.resources import execution_of, rule_for
-from orchestrator.sweepfile.yaml_source import YamlSource
 from workers.spec import Algorithm, Budget, Execution, Loss, Model, Sampling, Seed, TrialSpec
 
 _SEED: TypeAdapter[int] = TypeAdapter(Seed, config=ConfigDict(strict=True))
@@ -36,11 +36,11 @@ class Builder:
     What several trials share is made once: whole specifications that differ in their seed, and parts of others.
     """
 
-    def __init__(self, sweep: SweepFile, source: YamlSource) -> None:
+    def __init__(self, sweep: SweepFile, effective: EffectiveValues) -> None:
         self._sweep = sweep
-        self._given = _given_by_the_file(sweep.base, source)
+        self._effective = effective
+        self._seed_has_rules = any("seed" in (rule.condition or ()) for rule in sweep.resources)
         self._made: dict[str, TrialSpec] = {}
-        self._bases: dict[str, dict[str, Any]] = {}
         self._mappings: dict[tuple[str, str], Any] = {}
         self._models: dict[str, Model] = {}
         self._unsized: dict[str, Unplaceable] = {}
@@ -50,7 +50,7 @@ class Builder:
 
     def build(self, values: Mapping[str, Any]) -> TrialSpec:
         """Raises ValidationError, with places from `base` on, and Unplaceable."""
-        if "seed" not in values:
+        if "seed" not in values or self._seed_has_rules:
             return self._from_scratch(values)
         others = repr([(name, value) for name, value in values.items() if name != "seed"])
         if others in self._made and _is_seed(values["seed"]):
@@ -59,28 +59,14 @@ class Builder:
         return self._made[others]
 
     def _from_scratch(self, values: Mapping[str, Any]) -> TrialSpec:
-        algorithm = values.get("algorithm", self._sweep.base.get("algorithm"))
-        data = dict(self._base_of(algorithm if isinstance(algorithm, str) else ""))
-        for name, value in values.items():
-            _put(data, name.split("."), value)
-        if "data.tau" in values:
-            data.pop("tau", None)
-        elif data.get("tau") is not None and isinstance(data.get("data"), dict):
-            _put(data, ["data", "tau"], data["tau"])
+        effective = self._effective.of(values)
+        data = dict(effective)
+        if data.get("tau") is not None and isinstance(data.get("data"), dict):
+            data["data"] = data["data"] | {"tau": data.pop("tau")}
         for name, model in _MAPPINGS.items():
             if isinstance(data.get(name), dict):
                 data[name] = self._mapping(name, model, data[name])
-        return self._resolve(Point.model_validate(data), values)
-
-    def _base_of(self, algorithm: str) -> dict[str, Any]:
-        """`base` with what the algorithm sets."""
-        if algorithm not in self._bases:
-            data = dict(self._sweep.base)
-            for name, value in SETTINGS.get(algorithm, {}).items():
-                if name not in self._given:
-                    _put(data, name.split("."), value)
-            self._bases[algorithm] = data
-        return self._bases[algorithm]
+        return self._resolve(Point.model_validate(data), effective)
 
     def _mapping(self, name: str, model: type[BaseModel], data: dict[str, Any]) -> Any:
         """The part of a point that a mapping makes; a wrong mapping as it is, to be refused with the whole point."""
@@ -92,7 +78,7 @@ class Builder:
                 return data
         return self._mappings[key]
 
-    def _resolve(self, point: Point, values: Mapping[str, Any]) -> TrialSpec:
+    def _resolve(self, point: Point, effective: Mapping[str, Any]) -> TrialSpec:
         model = self._model(point.model)
         return TrialSpec(
             model=model,
@@ -105,16 +91,20 @@ class Builder:
             seed=point.seed,
             budget=self._budget,
             evaluations=self._evaluations,
-            execution=self._execution(point, model, values),
+            execution=self._execution(point, model, effective),
         )
 
     def _model(self, name: str) -> Model:
         if name not in self._models:
+            entry = self._sweep.models.get(name)
+            path: Path = ("models", name, "source") if entry else ("base", "model")
+            source = entry.source if entry else name
             try:
                 self._models[name] = resolve_model(name, self._sweep.models)
             except UnknownModel as error:
-                path: Path = ("models", name, "source") if name in self._sweep.models else ("base", "model")
                 raise Unplaceable(path, str(error)) from None
+            except (OSError, RuntimeError):  # too long a name, links in a circle, the home of nobody
+                raise Unplaceable(path, f"found {shown(source)}, which cannot be the path of a folder") from None
         return self._models[name]
 
     def _algorithm(self, point: Point) -> Algorithm:
@@ -135,11 +125,11 @@ class Builder:
         found: Sampling = self._parts[key][0]
         return found
 
-    def _execution(self, point: Point, model: Model, values: Mapping[str, Any]) -> Execution:
+    def _execution(self, point: Point, model: Model, effective: Mapping[str, Any]) -> Execution:
         if model.name in self._unsized:
             raise self._unsized[model.name]
         try:
-            number = rule_for(model, self._sweep, values)
+            number = rule_for(model, self._sweep, effective)
         except SpecError as error:
             reason = f"`resources` asks for its size: {error}"
             self._unsized[model.name] = Unplaceable(("base", "model"), reason)  # the hub is asked once
@@ -157,30 +147,3 @@ def _is_seed(value: Any) -> bool:
     except ValidationError:
         return False  # said where the whole point is checked
     return True
-
-
-def _given_by_the_file(base: Mapping[str, Any], source: YamlSource) -> set[str]:
-    """Dotted names of the values of `base` that do not come from a preset."""
-    given = set()
-
-    def look(values: Mapping[str, Any], path: Path) -> None:
-        for name, value in values.items():
-            at = (*path, name)
-            if isinstance(value, Mapping):
-                look(value, at)
-            elif not source.position(at).is_preset:
-                given.add(dotted(at[1:]))
-
-    look(base, ("base",))
-    return given
-
-
-def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
-    """Put a value in; mappings on the way are copied, since other trials have them too."""
-    for part in path[:-1]:
-        inner = data.get(part)
-        if inner is not None and not isinstance(inner, dict):
-            return  # base holds a plain value where a mapping belongs; checking the point says so
-        data[part] = dict(inner or {})
-        data = data[part]
-    data[path[-1]] = value

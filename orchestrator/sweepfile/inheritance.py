@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.sweepfile.hints import shown
 from orchestrator.sweepfile.problems import InvalidSweep, Path, SpecProblem
+from orchestrator.sweepfile.two_names import give_way
 from orchestrator.sweepfile.yaml_source import YamlSource, read_yaml
 
 KEY = "extends"
@@ -30,6 +31,8 @@ def _read(file: FilePath, children: tuple[FilePath, ...]) -> YamlSource:
     if KEY not in source.data:
         return source
     named = source.data.pop(KEY)
+    if any(problem.path == (KEY,) for problem in source.problems):
+        return _without_parent(source, [])
     lineage = (*children, file.resolve())
     reason = _reason_against(named, file, lineage)
     if reason is not None:
@@ -45,11 +48,15 @@ def _reason_against(named: Any, file: FilePath, lineage: tuple[FilePath, ...]) -
     if not isinstance(named, str):
         return f"found {shown(named)}, expected the path of a sweep file"
     parent = file.parent / named
-    if parent.resolve() == file.resolve():
-        return "a file cannot extend itself"
-    if parent.resolve() in lineage:
-        return f"goes round in a circle: {named} extends this file through others"
-    if not parent.is_file():
+    try:
+        if parent.resolve() == file.resolve():
+            return "a file cannot extend itself"
+        if parent.resolve() in lineage:
+            return f"goes round in a circle: {named} extends this file through others"
+        is_there = parent.is_file()
+    except (OSError, RuntimeError):  # too long a name, links in a circle
+        return f"found {shown(named)}, which cannot be the path of a file"
+    if not is_there:
         return f"there is no file {parent}; the path is taken from the folder of this file"
     return None
 
@@ -63,9 +70,11 @@ def _without_parent(source: YamlSource, problems: Iterable[SpecProblem]) -> Yaml
 def put_over(parent: YamlSource, child: YamlSource) -> YamlSource:
     """One source with the values of both; where both have one, the child's."""
     text = f"{child.text.rstrip()}\n\n# What it extends, {parent.name}:\n{parent.text}"
-    merged = YamlSource(child.name, text, positions=dict(parent.positions), key_positions=dict(parent.key_positions))
+    places = dict(parent.positions), dict(parent.key_positions)
+    merged = YamlSource(child.name, text, parent.data, positions=places[0], key_positions=places[1])
     merged.problems = [*parent.problems, *child.problems]
     merged.unread = [*parent.unread, *child.unread]
+    give_way(merged, child.positions)
     merged.data = _merged(parent.data, child.data, (), merged)
     merged.positions |= child.positions
     merged.key_positions |= child.key_positions
@@ -79,7 +88,5 @@ def _merged(parent: Any, child: Any, path: Path, source: YamlSource) -> Any:
             for key, value in child.items()
         }
         return parent | changed
-    for places in (source.positions, source.key_positions):
-        for known in [each for each in places if each[: len(path)] == path and each != path]:
-            del places[known]
+    source.forget(path, parent)
     return child

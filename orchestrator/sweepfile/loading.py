@@ -13,16 +13,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.sweepfile.axis_problems import unknown_axes, unsound_axes
+from orchestrator.sweepfile.effective import EffectiveValues
 from orchestrator.sweepfile.evaluations import repeated
-from orchestrator.sweepfile.expand import ExpandedTrial, expand, twins, unknown_axes
-from orchestrator.sweepfile.grid import Combination, combinations, each_value_once, unsound_axes
+from orchestrator.sweepfile.expand import ExpandedTrial, expand, twins
+from orchestrator.sweepfile.grid import Combined, combine, each_value_once
 from orchestrator.sweepfile.inheritance import read_with_parents
 from orchestrator.sweepfile.language import SweepFile
 from orchestrator.sweepfile.overrides import apply_overrides
 from orchestrator.sweepfile.presets import with_preset
 from orchestrator.sweepfile.problems import InvalidSweep, SpecProblem
 from orchestrator.sweepfile.resources import unusable_rules
+from orchestrator.sweepfile.shadowed import without_effect
 from orchestrator.sweepfile.trajectories import with_trajectories
+from orchestrator.sweepfile.two_names import given_under_two_names
 from orchestrator.sweepfile.wording import problems_of
 from orchestrator.sweepfile.yaml_source import YamlSource
 
@@ -43,6 +47,7 @@ class LoadedSweep:
     source: YamlSource
     overrides: tuple[str, ...]
     trials: tuple[ExpandedTrial, ...]
+    num_made_equal: int = 0  # combinations of axes that rules of `when` have made equal to another
 
 
 def load_sweep(file: FilePath, overrides: Sequence[str] = ()) -> LoadedSweep:
@@ -51,11 +56,12 @@ def load_sweep(file: FilePath, overrides: Sequence[str] = ()) -> LoadedSweep:
     apply_overrides(source, overrides)
     source = with_preset(source)
     sweep, wrong, problems = _sections(source)
-    trials, more = _trials(sweep, wrong, source)
-    found = [*source.problems, *_without_consequences([*problems, *more], source)]
+    trials, num_made_equal, more = _trials(sweep, wrong, source)
+    problems += [*given_under_two_names(source), *without_effect(sweep.axes, source), *more]
+    found = [*source.problems, *_without_consequences(problems, source)]
     if found:
         raise InvalidSweep(found)
-    return LoadedSweep(sweep, source, tuple(overrides), tuple(trials))
+    return LoadedSweep(sweep, source, tuple(overrides), tuple(trials), num_made_equal)
 
 
 def _sections(source: YamlSource) -> tuple[SweepFile, set[str], list[SpecProblem]]:
@@ -67,30 +73,33 @@ def _sections(source: YamlSource) -> tuple[SweepFile, set[str], list[SpecProblem
         problems = list(problems_of(error, source, prefix=(), model=SweepFile))
     usable = {name: section for name, section in source.data.items() if name not in wrong}
     if isinstance(source.data.get("models"), dict) and "models" in wrong:
-        usable["models"] = {name: {"source": "organisation/name"} for name in source.data["models"]}
+        stand_ins = enumerate(source.data["models"])  # each another one, or trials would seem to be the same
+        usable["models"] = {name: {"source": f"organisation/{number}"} for number, name in stand_ins}
     return SweepFile.model_validate(_HARMLESS | usable), wrong, problems
 
 
-def _trials(sweep: SweepFile, wrong: set[str], source: YamlSource) -> tuple[list[ExpandedTrial], list[SpecProblem]]:
+def _trials(
+    sweep: SweepFile, wrong: set[str], source: YamlSource
+) -> tuple[list[ExpandedTrial], int, list[SpecProblem]]:
+    """The trials, how many combinations rules have made equal to others, and every problem."""
     if not isinstance(source.data.get("base"), dict):
-        return [], []  # said already, and nothing can be said of trials without it
-    problems = [*unknown_axes(sweep.axes, source), *unsound_axes(sweep.axes, source)]
-    made: list[Combination] = []
-    if not problems and "axes" not in wrong:
-        made, problems = combinations(sweep.axes, sweep.base, source)
-    is_whole = bool(made)
-    made = made or each_value_once(source.data.get("axes"))
-    trials, built, more = expand(sweep, made, source)
-    if not is_whole:  # what broken axes do not give is not missing
-        more = [each for each in more if not each.is_of_a_missing_value]
-    else:
-        more += twins(trials, built, source)
-    if is_whole and "budgets" not in wrong:
+        return [], 0, []  # said already, and nothing can be said of trials without it
+    effective = EffectiveValues(sweep.base, source)
+    combined = Combined([], problems=[*unknown_axes(sweep.axes, source), *unsound_axes(sweep.axes, source)])
+    if not combined.problems and "axes" not in wrong:
+        combined = combine(sweep.axes, effective, source)
+    made = combined.combinations
+    trials, problems = expand(sweep, made or each_value_once(source.data.get("axes")), effective, source)
+    if made and "budgets" not in wrong:
         trials, reasons = with_trajectories(sweep, trials, source)
-        more += reasons
-    more += repeated(sweep.evaluations, source)
-    more += unusable_rules(sweep, made if is_whole else (), source)
-    return trials, [*problems, *more]
+        problems += reasons
+    if made:
+        problems += twins(trials, source)
+    else:  # what broken axes do not give is not missing
+        problems = [each for each in problems if not each.is_of_a_missing_value]
+    problems += repeated(sweep.evaluations, source)
+    problems += unusable_rules(sweep, made, effective, source)
+    return trials, combined.num_made_equal, [*combined.problems, *problems]
 
 
 def _without_consequences(problems: Sequence[SpecProblem], source: YamlSource) -> list[SpecProblem]:

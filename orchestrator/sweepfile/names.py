@@ -77,6 +77,28 @@ def _is_known_value(name: str) -> bool:
     return name in value_names()
 
 
+def one_name(name: str) -> str:
+    """The name by which a value is kept that has two."""
+    return "tau" if name == "data.tau" else name
+
+
+def long_name(name: str) -> str:
+    """The name by which a value is written whole, below the mapping that it is in."""
+    return "data.tau" if name == "tau" else name
+
+
+@lru_cache(maxsize=1024)
+def overlap(one: str, other: str) -> bool:
+    """Whether two names are of one value, or one is of a mapping that holds the other."""
+    a, b = long_name(one), long_name(other)
+    return a == b or a.startswith(f"{b}.") or b.startswith(f"{a}.")
+
+
+def bears_on(axis: str, name: str) -> bool:
+    """Whether a trial's value of that name may depend on the axis."""
+    return overlap(axis, name) or (axis == "algorithm" and overlap("loss", name))
+
+
 @lru_cache(maxsize=1)
 def value_names() -> tuple[str, ...]:
     """Dotted names of all values of a trial, mappings included."""

@@ -6,16 +6,18 @@ A key is a dotted path from the file's root (`budgets.at`), or the short name of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.sweepfile.language import Point, SweepFile
-from orchestrator.sweepfile.names import PRESET, nearest, value_names
-from orchestrator.sweepfile.problems import InvalidSweep, Path, Position, SpecProblem
-from orchestrator.sweepfile.yaml_source import YamlSource, parse_yaml
+from orchestrator.sweepfile.language import ModelEntry, Point, SweepFile
+from orchestrator.sweepfile.names import PRESET, nearest, one_name, value_names
+from orchestrator.sweepfile.problems import OVERRIDE_SOURCE, InvalidSweep, Path, Position, SpecProblem
+from orchestrator.sweepfile.two_names import give_way
+from orchestrator.sweepfile.yaml_source import YamlSource, parse_yaml, paths_within
 
 _SECTIONS = tuple(SweepFile.model_fields)
 _VALUES = (*Point.model_fields, PRESET)
+_MOST_SHOWN = 100
 
 
 def apply_overrides(source: YamlSource, overrides: Sequence[str]) -> None:
@@ -27,36 +29,38 @@ def apply_overrides(source: YamlSource, overrides: Sequence[str]) -> None:
             source.problems += error.problems
 
 
+def _place_of(override: str) -> Position:
+    """What stands in place of a line and column: short, and as it can be printed."""
+    text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in override)
+    return Position(f"{OVERRIDE_SOURCE}{text if len(text) <= _MOST_SHOWN else f'{text[: _MOST_SHOWN - 3]}...'}")
+
+
 def _apply(source: YamlSource, override: str) -> None:
-    place = Position(f"--set {override}")
+    place = _place_of(override)
     key, separator, text = (part.strip() for part in override.partition("="))
     if not separator or not key:
         raise _problem(place, "write it as key=value, such as seed=[1,2,3]")
     value = _value(text, place)
-    path = _resolve(source.data, tuple(key.split(".")))
-    if path[0] == "base" and path[1] not in _VALUES:
+    path = _resolve(source.data, key)
+    if path[0] == "base" and path[1:] and path[1] not in _VALUES:
         raise _problem(place, f"`{key}` is not known here{_nearest(str(path[1]))}")
     container = _container(source, path, place)
+    source.forget(path, container.get(str(path[-1])))
     container[str(path[-1])] = value
-    for places in (source.positions, source.key_positions):
-        for known in [each for each in places if each[: len(path)] == path]:
-            del places[known]
-        places.update(dict.fromkeys(_paths_within(value, path), place))
-
-
-def _paths_within(value: Any, path: Path) -> Iterator[Path]:
-    """The path of a value, and those of all in it: what is given as a whole is given in its parts."""
-    yield path
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, part in parts:
-        yield from _paths_within(part, (*path, name))
+    paths = dict.fromkeys(paths_within(value, path), place)
+    source.positions.update(paths)
+    source.key_positions.update(paths)
+    give_way(source, paths)
 
 
 def _value(text: str, place: Position) -> Any:
     try:
-        return parse_yaml(f"value: {text}", place.source).data["value"]
+        data = parse_yaml(f"value: {text}", place.source).data
     except InvalidSweep as error:  # places in a line that nobody has written
         raise InvalidSweep([SpecProblem(place, (), problem.message) for problem in error.problems]) from None
+    if len(data) > 1:
+        raise _problem(place, "goes on after its value; quote text that has several lines")
+    return data["value"]
 
 
 def _nearest(word: str) -> str:
@@ -64,23 +68,38 @@ def _nearest(word: str) -> str:
     return f"; did you mean {' or '.join(homes)}?" if homes else nearest(word, (*_SECTIONS, *_VALUES))
 
 
-def _resolve(data: dict[str, Any], path: Path) -> Path:
-    """The full path of a short one: an axis if there is one of that name, else a base value."""
+def _resolve(data: dict[str, Any], key: str) -> Path:
+    """The full path of a dotted key; of a short one, that of an axis if there is one of that name, else in `base`."""
+    path = tuple(key.split("."))
+    if path[0] == "models":
+        return _in_models(path, data.get("models"))
+    if path[:2] == ("axes", "grid"):  # names of axes hold dots
+        return ("axes", "grid", ".".join(path[2:])) if path[2:] else path
     if path[0] in _SECTIONS:
         return path
     axes = data.get("axes")
-    axis = ".".join(str(part) for part in path)
-    return (_axis(axes, axis) if isinstance(axes, dict) else None) or ("base", *path)
+    return (_axis(axes, key) if isinstance(axes, dict) else None) or ("base", *path)
+
+
+def _in_models(path: Path, models: Any) -> Path:
+    """Names of models may hold dots: the longest that is there, else what stands before a field of an entry."""
+    parts = [str(part) for part in path[1:]]
+    lengths = range(len(parts), 0, -1)
+    known = (length for length in lengths if isinstance(models, dict) and ".".join(parts[:length]) in models)
+    made = (length for length in reversed(lengths) if parts[length:] and parts[length] in ModelEntry.model_fields)
+    length = next(known, None) or next(made, len(parts))
+    return ("models", ".".join(parts[:length]), *parts[length:]) if parts else path
 
 
 def _axis(axes: dict[str, Any], name: str) -> Path | None:
     """Where the axis of that name is, crossed or paired."""
-    grid, groups = axes.get("grid"), axes.get("zip")
-    if isinstance(grid, dict) and name in grid:
-        return ("axes", "grid", name)
-    for number, group in enumerate(groups if isinstance(groups, list) else []):
-        if isinstance(group, dict) and name in group:
-            return ("axes", "zip", number, name)
+    groups = axes.get("zip")
+    listed: list[tuple[Path, Any]] = [(("axes", "grid"), axes.get("grid"))]
+    listed += [(("axes", "zip", i), group) for i, group in enumerate(groups if isinstance(groups, list) else [])]
+    for path, group in listed:
+        for each in group if isinstance(group, dict) else ():
+            if one_name(each) == one_name(name):
+                return (*path, each)
     return None
 
 

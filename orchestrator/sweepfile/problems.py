@@ -10,6 +10,7 @@ from db.errors import SpecError
 
 Path = tuple[str | int, ...]
 PRESET_SOURCE = "preset "
+OVERRIDE_SOURCE = "--set "
 MISSING = "is missing"
 
 
@@ -25,6 +26,11 @@ class Position:
     def is_preset(self) -> bool:
         """Whether this is in a preset, and not in a file or on the command line."""
         return self.source.startswith(PRESET_SOURCE)
+
+    @property
+    def is_override(self) -> bool:
+        """Whether this is on the command line."""
+        return self.source.startswith(OVERRIDE_SOURCE)
 
     def __str__(self) -> str:
         return self.source if self.line is None else f"{self.source}:{self.line}:{self.column}"

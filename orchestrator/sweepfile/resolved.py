@@ -6,17 +6,16 @@ algorithm, a preset, or nobody: then it is the default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from orchestrator.sweepfile.algorithms import SETTINGS
-from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.language import Point, SweepFile
 from orchestrator.sweepfile.loading import LoadedSweep
+from orchestrator.sweepfile.origins import kinds_of, origin
 from orchestrator.sweepfile.problems import Path, dotted
 from workers.spec import Algorithm, Sampling, TrialSpec
 
@@ -42,10 +41,11 @@ def resolved_values(loaded: LoadedSweep) -> list[ResolvedValue]:
 def _of_trials(loaded: LoadedSweep) -> Iterator[ResolvedValue]:
     # Trials that differ in nothing but their seed share all parts of their specification.
     kinds = list({tuple(id(getattr(t.spec, part)) for part in _PARTS): t for t in loaded.trials}.values())
+    givers = kinds_of(loaded.trials)
     for path, read in _fields_of_points():
         trials = loaded.trials if path == ("seed",) else kinds
         values = tuple({repr(value): value for value in (read(trial.spec) for trial in trials)}.values())
-        yield ResolvedValue(dotted(path), values, _origin(path, loaded, kinds))
+        yield ResolvedValue(dotted(path), values, origin(path, loaded.sweep.base, loaded.source, givers))
 
 
 def _fields_of_points() -> Iterator[tuple[Path, Callable[[TrialSpec], Any]]]:
@@ -81,37 +81,6 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
         if isinstance(each, type) and issubclass(each, BaseModel):
             return each
     return None
-
-
-def _origin(path: Path, loaded: LoadedSweep, trials: list[ExpandedTrial]) -> str:
-    source, name = loaded.source, dotted(path)
-    axis = next((axis for axis in trials[0].axes if name == axis or name.startswith(f"{axis}.")), None)
-    if axis is not None:
-        places = [("axes", "grid", axis), *(("axes", "zip", i, axis) for i in range(len(loaded.sweep.axes.zip)))]
-        found = [source.key_positions[place] for place in places if place in source.key_positions]
-        return f"axis, {found[0]}" if found else "axis"
-    written = _written(path, loaded.sweep.base)
-    if written and not source.position(written).is_preset:
-        return str(source.position(written))
-    algorithms = dict.fromkeys(trial.spec.algorithm.name for trial in trials)
-    setting = [algorithm for algorithm in algorithms if name in SETTINGS[algorithm]]
-    other = str(source.position(written)) if written else "default"
-    if setting:
-        by_name = f"algorithm {', '.join(setting)}"
-        return by_name if len(setting) == len(algorithms) else f"{by_name}; else {other}"
-    return other
-
-
-def _written(path: Path, base: Mapping[str, Any]) -> Path | None:
-    """Where in the file a value of `base` is given, by itself or as a whole; None where it is not."""
-    current: Any = base
-    for length, part in enumerate(path, start=1):
-        if not isinstance(current, Mapping) or part not in current:
-            return None
-        current = current[part]
-        if not isinstance(current, Mapping):
-            return ("base", *path[:length])
-    return ("base", *path)
 
 
 def _of_sections(loaded: LoadedSweep) -> Iterator[ResolvedValue]:

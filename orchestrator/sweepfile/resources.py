@@ -7,7 +7,8 @@ from functools import lru_cache
 from math import inf
 from typing import Any
 
-from orchestrator.sweepfile.grid import Combination, matches, no_such_value, value_of
+from orchestrator.sweepfile.effective import EffectiveValues, is_among, matches
+from orchestrator.sweepfile.grid import Combination, no_such_value, sources_of, values_of
 from orchestrator.sweepfile.hints import shown
 from orchestrator.sweepfile.language import Point, SweepFile
 from orchestrator.sweepfile.names import nearest, unknown_value
@@ -19,10 +20,10 @@ from workers.spec import Execution, Model
 SIZE_CONDITIONS = ("params_below", "params_at_least")
 
 
-def rule_for(model: Model, sweep: SweepFile, values: Mapping[str, Any]) -> int | None:
-    """The number of the first entry of `resources` that holds for a trial with these axis values; None if none does."""
+def rule_for(model: Model, sweep: SweepFile, effective: Mapping[str, Any]) -> int | None:
+    """The number of the first entry of `resources` that holds for a trial with these values; None if none does."""
     rules = enumerate(sweep.resources)
-    return next((number for number, rule in rules if _holds(rule, model, sweep.base, values)), None)
+    return next((number for number, rule in rules if _holds(rule, model, effective)), None)
 
 
 def execution_of(point: Point, model: Model, sweep: SweepFile, number: int | None) -> Execution:
@@ -42,9 +43,14 @@ def execution_of(point: Point, model: Model, sweep: SweepFile, number: int | Non
     )
 
 
-def unusable_rules(sweep: SweepFile, made: Sequence[Combination], source: YamlSource) -> list[SpecProblem]:
+def unusable_rules(
+    sweep: SweepFile, made: Sequence[Combination], effective: EffectiveValues, source: YamlSource
+) -> list[SpecProblem]:
     """Entries that can hold for no trial, and conditions that mean nothing."""
     problems: list[SpecProblem] = []
+    trials: list[dict[str, Any]] = []
+    if any(rule.condition for rule in sweep.resources):
+        trials = [effective.of(values_of(each)) for each in made]
     for number, rule in enumerate(sweep.resources):
         path = _path_of(number, source)
         earlier = [n for n, other in enumerate(sweep.resources[:number]) if other.condition is None]
@@ -52,7 +58,7 @@ def unusable_rules(sweep: SweepFile, made: Sequence[Combination], source: YamlSo
             message = f"is never reached: resources[{earlier[0]}] has no `if` and so holds for every trial; put it last"
             problems.append(SpecProblem(source.position(path), path, message))
         for name, wanted in (rule.condition or {}).items():
-            problems += _of_condition((*path, "if", name), wanted, sweep, made, source)
+            problems += _of_condition((*path, "if", name), wanted, trials, sources_of(name, made, source), source)
     return problems
 
 
@@ -67,7 +73,7 @@ def _path_of(number: int, source: YamlSource) -> Path:
 
 
 def _of_condition(
-    path: Path, wanted: Any, sweep: SweepFile, made: Sequence[Combination], source: YamlSource
+    path: Path, wanted: Any, trials: Sequence[dict[str, Any]], files_of_axes: set[str], source: YamlSource
 ) -> Iterator[SpecProblem]:
     name = str(path[-1])
     if name in SIZE_CONDITIONS:
@@ -81,27 +87,20 @@ def _of_condition(
         message = f"is not known here{size}" if "mean" in size else reason
         yield SpecProblem(source.key_position(path), path, message)
         return
-    found = {repr(value): value for value in _values_of(name, made, sweep)}
     # A condition in another file than the axis may be for the models of other sweeps.
-    axes = {source.position(each[name].path).source for each in made if name in each}
-    is_of_here = bool(made) and axes <= {source.position(path).source}
-    if is_of_here and not any(value in (wanted if isinstance(wanted, list) else [wanted]) for value in found.values()):
-        yield no_such_value(path, wanted, list(found.values()), source)
+    is_of_here = bool(trials) and files_of_axes <= {source.position(path).source}
+    if is_of_here and not any(is_among(wanted, name, each) for each in trials):
+        yield no_such_value(path, wanted, trials, source)
 
 
-def _values_of(name: str, made: Sequence[Combination], sweep: SweepFile) -> Iterator[Any]:
-    for each in made:
-        yield value_of(name, {axis: choice.value for axis, choice in each.items()}, sweep.base)
-
-
-def _holds(rule: ResourceRule, model: Model, base: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+def _holds(rule: ResourceRule, model: Model, effective: Mapping[str, Any]) -> bool:
     if rule.condition is None:
         return True
     sizes = {name: limit for name, limit in rule.condition.items() if name in SIZE_CONDITIONS}
     others = {name: wanted for name, wanted in rule.condition.items() if name not in SIZE_CONDITIONS}
     if not all(map(_is_size, sizes.values())):
         return False  # said where all conditions are checked
-    return matches(values, others, base) and (not sizes or _has_size(model, sizes))
+    return matches(others, effective) and (not sizes or _has_size(model, sizes))
 
 
 def _is_size(wanted: Any) -> bool:

@@ -2,7 +2,7 @@
 
 With a constant learning rate and prompts in a fixed order, a run that goes less far is the beginning of one that goes
 further, and its numbers are read off on the way. Where what happens at a step depends on the last budget, that is
-not so: such a sweep is refused, or makes a trial for each budget.
+not so: such a sweep is refused, or makes a trial for each budget of the trials of which it is not.
 """
 
 from __future__ import annotations
@@ -17,19 +17,31 @@ from orchestrator.sweepfile.yaml_source import YamlSource
 from workers.spec import Budget, TrialSpec
 
 _BUDGETS: Path = ("budgets", "at")
+_ONE_WAY = (
+    "found 'separate', and no trial does anything else on the way to a later budget: trials for each budget would be "
+    "one and the same; leave `trajectories` out, and one run serves all budgets"
+)
 
 
 def with_trajectories(
     sweep: SweepFile, trials: Sequence[ExpandedTrial], source: YamlSource
 ) -> tuple[list[ExpandedTrial], list[SpecProblem]]:
     """The trials, one for each budget where the file asks for that, and what is wrong with the budgets."""
+    shared = sweep.budgets.trajectories == "shared"
     reasons: dict[str, Path] = {}
     for trial in trials:
-        reasons |= _unsound(trial.spec, shared=sweep.budgets.trajectories == "shared")
+        reasons |= _unsound(trial.spec, shared=shared)
+    if not shared and len(sweep.budgets.at) > 1 and not any(trial.spec.horizon_reason for trial in trials):
+        reasons[_ONE_WAY] = ("budgets", "trajectories")
     problems = [SpecProblem(source.position(path), path, reason) for reason, path in reasons.items()]
-    if sweep.budgets.trajectories == "shared" or problems:
+    if shared or problems:
         return list(trials), problems
-    return [_until(trial, at) for trial in trials for at in sweep.budgets.at], []
+    return [each for trial in trials for each in _separate(trial)], []
+
+
+def _separate(trial: ExpandedTrial) -> list[ExpandedTrial]:
+    """A trial for each budget; but where the way is the same, the trials would be one, which serves them all."""
+    return [_until(trial, at) for at in trial.spec.budget.at] if trial.spec.horizon_reason else [trial]
 
 
 def _until(trial: ExpandedTrial, at: float) -> ExpandedTrial:

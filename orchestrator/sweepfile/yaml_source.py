@@ -6,7 +6,7 @@ refused with the unambiguous spelling. Duplicate keys are refused. So are tags: 
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -14,19 +14,15 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
+from orchestrator.sweepfile.file_text import text_of
 from orchestrator.sweepfile.problems import InvalidSweep, Path, Position, SpecProblem
+from orchestrator.sweepfile.scalars import no_text, plain_value, too_long
 from orchestrator.sweepfile.yaml_wording import in_plain_words, misread
 
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
-# `1e-6` is a number here, as in YAML 1.2; a YAML 1.1 reader takes it for text, which nobody who writes it means.
-_FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$")
-_CONSTANTS = {
-    "~": None, "": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-}  # fmt: skip
 _TAG = "tag:yaml.org,2002:"
 _RESOLVER = yaml.resolver.Resolver()
 _MOST_VALUES = 200_000  # aliases of aliases make a short file endless
+_DEEPEST = 100
 
 
 @dataclass
@@ -53,27 +49,37 @@ class YamlSource:
                     return places[path[:length]]
         return Position(self.name)
 
+    def drop(self, path: Path) -> None:
+        """Without the value at this path, should there be one, and without its places."""
+        *way, last = path
+        current: Any = self.data
+        for part in way:
+            current = current.get(part) if isinstance(current, dict) else None
+        if isinstance(current, dict) and last in current:
+            self.forget(path, current.pop(last))
+
+    def forget(self, path: Path, value: Any) -> None:
+        """Without the places of this value and of all in it."""
+        for known in paths_within(value, path):
+            self.positions.pop(known, None)
+            self.key_positions.pop(known, None)
+
     def key_position(self, path: Path) -> Position:
         """Where the key of `path` stands; for problems with the key and not with its value."""
         return self.key_positions.get(path) or self.position(path)
 
 
+def paths_within(value: Any, path: Path) -> Iterator[Path]:
+    """The path of a value, and those of all in it."""
+    yield path
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        yield from paths_within(part, (*path, name))
+
+
 def read_yaml(file: FilePath) -> YamlSource:
     """Read a file, with the problems of its values. Raises InvalidSweep for what is not one YAML mapping."""
-    name = str(file)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InvalidSweep([SpecProblem(Position(name), (), "there is no such file")]) from None
-    except IsADirectoryError:
-        raise InvalidSweep([SpecProblem(Position(name), (), "is a folder, not a sweep file")]) from None
-    except PermissionError:
-        raise InvalidSweep([SpecProblem(Position(name), (), "may not be read; check its permissions")]) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        message = f"is not UTF-8 text (line {line}, byte {error.start + 1} of the file); save it as UTF-8"
-        raise InvalidSweep([SpecProblem(Position(name), (), message)]) from None
-    return _read(text, name)
+    return _read(text_of(file), str(file))
 
 
 def parse_yaml(text: str, name: str) -> YamlSource:
@@ -93,9 +99,8 @@ def _read(text: str, name: str) -> YamlSource:
     reader = _NodeReader(source)
     try:
         source.data = reader.read(root, ())
-    except _TooMuch:
-        message = f"has more than {_MOST_VALUES:,} values once its aliases (`*name`) are followed"
-        raise InvalidSweep([SpecProblem(Position(name), (), message)]) from None
+    except _TooMuch as error:
+        raise InvalidSweep([SpecProblem(Position(name), (), str(error))]) from None
     source.problems = list({problem.position: problem for problem in reversed(reader.problems)}.values())[::-1]
     return source
 
@@ -120,7 +125,7 @@ def _composed(text: str, name: str) -> yaml.Node | None:
 
 
 class _TooMuch(Exception):
-    """Aliases of aliases."""
+    """Aliases of aliases; why."""
 
 
 class _NodeReader:
@@ -130,11 +135,11 @@ class _NodeReader:
         self.source = source
         self.problems: list[SpecProblem] = []
         self._open: list[yaml.Node] = []
+        self._num_read = 0
 
     def read(self, node: yaml.Node, path: Path) -> Any:
+        self._count()
         self.source.positions[path] = self._position(node)
-        if len(self.source.positions) > _MOST_VALUES:
-            raise _TooMuch
         if any(node is parent for parent in self._open):
             return self._problem(node, path, "contains itself through an alias")
         if node.tag != _plain_tag(node):
@@ -150,6 +155,14 @@ class _NodeReader:
             return self._scalar(node, path)
         finally:
             self._open.pop()
+
+    def _count(self) -> None:
+        """What is merged counts as often as it is, though later ones take the places of the earlier."""
+        self._num_read += 1
+        if self._num_read > _MOST_VALUES:
+            raise _TooMuch(f"has more than {_MOST_VALUES:,} values once its aliases (`*name`) are followed")
+        if len(self._open) > _DEEPEST:
+            raise _TooMuch("is nested too deeply to be read")
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -168,42 +181,45 @@ class _NodeReader:
                 self._problem(key_node, (*path, key), f"is given twice; the first is on line {lines[key]}")
                 continue
             lines[key] = key_node.start_mark.line + 1
-            self._forget((*path, key), given=merged.get(key))
+            if key in merged:  # it gives way to the mapping's own
+                self.source.forget((*path, key), merged[key])
             self.source.key_positions[(*path, key)] = self._position(key_node)
             result[key] = self.read(value_node, (*path, key))
         return merged | result
-
-    def _forget(self, path: Path, *, given: Any) -> None:
-        """The places of a merged value that gives way to the mapping's own."""
-        if isinstance(given, dict | list):
-            for places in (self.source.positions, self.source.key_positions):
-                for known in [each for each in places if each[: len(path)] == path]:
-                    del places[known]
 
     def _merged(self, node: yaml.Node, path: Path) -> dict[str, Any]:
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         result: dict[str, Any] = {}
         for item in reversed(nodes):  # the first mapping of a list wins
+            self._count()
             if not isinstance(item, yaml.MappingNode):
                 self._problem(item, path, "merges (<<) something that is not a mapping")
             elif any(item is parent for parent in self._open):
                 self._problem(item, path, "contains itself through an alias")
             else:
                 self._open.append(item)
-                result |= self._mapping(item, path)
+                given = self._mapping(item, path)
                 self._open.pop()
+                result |= given
         return result
 
     def _key(self, node: yaml.Node, path: Path) -> str | None:
         if not isinstance(node, yaml.ScalarNode) or node.tag == f"{_TAG}null":
             self._problem(node, path, "has a key that is not a word")
             return None
-        return str(node.value)
+        wrong = no_text(node.value)
+        if wrong:
+            self._problem(node, path, f"has a key that {wrong}")
+        return None if wrong else str(node.value)
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         if node.style is not None:  # quoted, or a block: text
-            return node.value
-        value, kind = _plain_value(node.value), node.tag.removeprefix(_TAG)
+            wrong = no_text(node.value)
+            return self._problem(node, path, wrong) if wrong else node.value
+        wrong = too_long(node.value)
+        if wrong:
+            return self._problem(node, path, wrong)
+        value, kind = plain_value(node.value), node.tag.removeprefix(_TAG)
         trap = misread(node.value, kind)
         if trap is None and isinstance(value, str) and kind in ("int", "float", "bool"):
             trap = f"`{value}` is no text to some YAML readers; quote it, or write it as a plain number"
@@ -222,12 +238,3 @@ def _plain_tag(node: yaml.Node) -> str:
         return f"{_TAG}{'map' if isinstance(node, yaml.MappingNode) else 'seq'}"
     is_plain = node.style is None
     return str(_RESOLVER.resolve(yaml.ScalarNode, node.value, (is_plain, not is_plain)))  # type: ignore[no-untyped-call]
-
-
-def _plain_value(text: str) -> Any:
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if _INT.match(text):
-        return int(text)
-    # -0.0 would be a trial of its own beside 0.0.
-    return float(text) + 0.0 if _FLOAT.match(text) else text

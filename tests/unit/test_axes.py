@@ -9,8 +9,12 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from orchestrator.sweepfile.grid import combinations, matches, unsound_axes
+from orchestrator.cli import app
+from orchestrator.sweepfile.axis_problems import unsound_axes
+from orchestrator.sweepfile.effective import EffectiveValues, matches
+from orchestrator.sweepfile.grid import combine
 from orchestrator.sweepfile.language import Axes
 from orchestrator.sweepfile.loading import load_sweep
 from orchestrator.sweepfile.problems import InvalidSweep
@@ -20,15 +24,16 @@ from orchestrator.sweepfile.yaml_source import parse_yaml
 def expanded(axes: str, base: str = "{}") -> list[dict[str, Any]]:
     """Axis values of every combination; fails the test if the axes have a problem."""
     source = parse_yaml(f"axes: {axes}\nbase: {base}", "s.yaml")
-    made, problems = combinations(Axes.model_validate(source.data["axes"]), source.data["base"], source)
-    assert problems == []
-    return [{name: choice.value for name, choice in each.items()} for each in made]
+    effective = EffectiveValues(source.data["base"], source)
+    made = combine(Axes.model_validate(source.data["axes"]), effective, source)
+    assert made.problems == []
+    return [{name: choice.value for name, choice in each.items()} for each in made.combinations]
 
 
 def refused(axes: str) -> list[str]:
     source = parse_yaml(f"axes: {axes}\nbase: {{}}", "s.yaml")
     checked = Axes.model_validate(source.data["axes"])
-    problems = unsound_axes(checked, source) or combinations(checked, {}, source)[1]
+    problems = unsound_axes(checked, source) or combine(checked, EffectiveValues({}, source), source).problems
     return [str(problem) for problem in problems]
 
 
@@ -68,6 +73,22 @@ def test_a_condition_may_look_at_the_base() -> None:
     assert expanded(f"{{grid: {{a: [1]}}, {rule}}}", base="{optimizer: {learning_rate: 0.1}}") == [{"a": 1, "seed": 7}]
 
 
+@pytest.mark.parametrize(
+    ("rule", "count"), [("{if: {tau: 100}, set: {seed: [0]}}", 2), ("{if: {tau: 7}, set: {seed: [0]}}", 0)]
+)
+def test_combinations_that_a_rule_makes_equal_are_counted(rule: str, count: int) -> None:
+    source = parse_yaml(f"axes: {{grid: {{tau: [1, 100], seed: [0, 1, 2]}}, when: [{rule}]}}", "s.yaml")
+    made = combine(Axes.model_validate(source.data["axes"]), EffectiveValues({}, source), source)
+    assert (len(made.combinations), made.num_made_equal) == (6 - count, count)
+
+
+def test_validate_says_how_many_trials_rules_have_left_out(tiny_sweep: Path) -> None:
+    rule = "  when: [{if: {model: large}, set: {seed: [1]}}]\n"
+    tiny_sweep.write_text(tiny_sweep.read_text().replace("budgets:", f"{rule}budgets:"))
+    done = CliRunner().invoke(app, ["validate", str(tiny_sweep)])
+    assert "3 trials (2 x model, 2 x seed; rules of `when` have left out 1)" in done.output
+
+
 def test_exclude_leaves_combinations_out() -> None:
     axes = "{grid: {tau: [1, 50], seed: [0, 1, 2]}, exclude: [{tau: 50, seed: [1, 2]}]}"
     assert [tuple(each.values()) for each in expanded(axes)] == [(1, 0), (1, 1), (1, 2), (50, 0)]
@@ -87,6 +108,21 @@ def test_exclude_leaves_combinations_out() -> None:
         ("{grid: {a: [1, 2, 1]}}", "s.yaml:1:25: axes.grid.a[2]: 1 is given twice"),
         ("{zip: [{a: [1, 2], b: [1, 2]}], exclude: [{a: 1, b: 2}]}", "axes.exclude[0]: holds for no combination"),
         ("{grid: {a: [1]}, exclude: [{a: 1}]}", "axes.exclude[0]: leaves no trial at all"),
+        ("{grid: {tau: [1], data.tau: [2]}}", "axes.grid.data.tau: sets what the axis `tau` on line 1 sets as well"),
+        ("{grid: {tau: [1], data: [{tau: 2}]}}", "axes.grid.data: sets what the axis `tau` on line 1 sets as well"),
+        (
+            "{grid: {a: [1]}, when: [{if: {a: 1}, set: {lora: {rank: 1}, lora.rank: 2}}]}",
+            "axes.when[0].set.lora.rank: sets what `lora` on line 1 sets as well",
+        ),
+        (
+            "{grid: {a: [1, 2]}, when: [{if: {a: 1}, set: {a: 2}}, {if: {a: 2}, set: {a: 1}}]}",
+            "axes.when[0].set: makes a=1 the same as a=2, which is there already; leave it out by `exclude`",
+        ),
+        (
+            "{grid: {a: [1, 2, 3], b: [1, 2]}, when: [{if: {b: 2, a: [2, 3]}, set: {a: [7, 1]}}]}",
+            "axes.when[0].set: makes a=2, b=2 the same as a=1, b=2",
+        ),
+        ("{grid: {seed: [0, 1]}, exclude: [{seed: true}]}", "no trial has seed true; the trials have 0, 1"),
     ],
 )
 def test_axes_that_cannot_be_meant_are_refused(axes: str, message: str) -> None:
@@ -103,7 +139,7 @@ def test_axes_that_cannot_be_meant_are_refused(axes: str, message: str) -> None:
 )  # fmt: skip
 def test_a_condition_may_look_at_defaults(condition: str, holds: bool) -> None:
     source = parse_yaml(f"pattern: {condition}", "s.yaml")
-    assert matches({}, source.data["pattern"], {}) is holds
+    assert matches(source.data["pattern"], EffectiveValues({}, source).of({})) is holds
 
 
 def test_a_rule_for_values_that_the_command_line_has_taken_away_is_no_mistake(tiny_sweep: Path) -> None:

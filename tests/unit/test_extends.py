@@ -51,6 +51,8 @@ def test_a_problem_is_reported_in_the_file_that_has_it(tiny_sweep: Path) -> None
     [
         ("none.yaml", "child.yaml:1:10: extends: there is no file"),
         ("child.yaml", "child.yaml:1:10: extends: a file cannot extend itself"),
+        ('"a\\0b"', "child.yaml:1:10: extends: holds the character U+0000, which text may not have"),
+        ("n" * 5000, "child.yaml:1:10: extends: found 'nnn"),
         ("[a, b]", "extends: found a list of 2, expected the path of a sweep file"),
     ],
 )

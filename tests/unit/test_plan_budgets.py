@@ -34,7 +34,7 @@ def test_budgets_of_one_run_save_the_runs_that_end_earlier() -> None:
 
 
 def test_separate_runs_cost_what_shared_ones_save() -> None:
-    separate = planned("single_gpu", SMALL, "budgets.trajectories=separate")
+    separate = planned("single_gpu", SMALL, "optimizer.schedule=linear", "budgets.trajectories=separate")
     shared = planned("single_gpu", SMALL)
     assert (separate.totals.trials, shared.totals.trials) == (8, 2)
     assert [trial.plan.last.steps for trial in separate.trials[:4]] == [10, 20, 50, 105]

@@ -116,6 +116,33 @@ def test_every_value_says_where_it_comes_from(study: Path) -> None:
     assert found["retry.preempted.max"] == "default"
 
 
+def test_every_place_that_gives_a_value_is_named(study: Path) -> None:
+    axes = """axes:
+  grid:
+    data.tau: [1, 2]
+    seed: [1, 2]
+    optimizer: [{learning_rate: 2.0e-6}, {learning_rate: 3.0e-6, adam_beta2: 0.9}]
+  when:
+    - {if: {seed: 1}, set: {group_size: 16}}
+    - {if: {optimizer.learning_rate: 3.0e-6}, set: {optimizer: {max_grad_norm: 0.5}}}
+"""
+    study.write_text(study.read_text() + axes)
+    found = origins(load_sweep(study))
+    assert found["tau"] == f"axis, {study}:11:5"
+    assert found["group_size"] == f"when, {study}:15:29; else preset paper@1:9:15"
+    assert found["optimizer.learning_rate"] == f"axis, {study}:13:5"
+    assert found["optimizer.adam_beta2"] == f"axis, {study}:13:5; else preset paper@1:31:17"
+    assert found["optimizer.max_grad_norm"] == f"when, {study}:16:53; else preset paper@1:33:20"
+    assert found["optimizer.weight_decay"] == "preset paper@1:32:19"
+    study.write_text(study.read_text().replace("seed: [1, 2]", "seed: [1]"))
+    assert origins(load_sweep(study))["group_size"] == f"when, {study}:15:29"
+
+
+def test_a_value_under_its_other_name_is_found(study: Path) -> None:
+    study.write_text(study.read_text().replace("total_prompts: 51200", "total_prompts: 51200, tau: 5"))
+    assert origins(load_sweep(study))["tau"] == f"{study}:6:61"
+
+
 def test_a_value_that_an_axis_changes_is_shown_with_all_of_its_values(study: Path) -> None:
     study.write_text(study.read_text() + "axes: {grid: {tau: [1, 5], algorithm: [grpo, dapo], seed: [3, 4]}}\n")
     values = {each.name: each.values for each in resolved_values(load_sweep(study))}

@@ -116,6 +116,17 @@ def test_set_changes_an_axis_by_its_short_name(tiny_sweep: Path) -> None:
         ("resources.gpus.deep=1", "resources.gpus: found a mapping, expected a whole number"),
         ("lora.rnk=1", "--set lora.rnk=1: base.lora.rnk: is not known here; did you mean `rank`?"),
         ("seed=[010]", "--set seed=[010]: `010` begins with a 0"),
+        (
+            "base.seed=77",
+            "base.seed: has no effect, since an axis gives it to every trial; change `axes.grid.seed`",
+        ),
+        ("question=hello\nname: z", "--set question=hello\\nname: z: goes on after its value"),
+        ("question='\udcff'", "--set question='\\udcff': is not valid YAML: holds the character U+DCFF"),
+        ('question="\\0"', "holds the character U+0000, which text may not have"),
+        (f"group_size={'9' * 5000}", f"--set group_size={'9' * 86}...: is a number of 5000 digits"),
+        ("base=1", "--set base=1: base: found 1, expected a mapping"),
+        ("base={}", "--set base={}: base.prompts_per_step: is missing"),
+        ("models.small.dtyp=float32", "models.small.dtyp: is not known here; did you mean `dtype`?"),
         ("limits.gpu_hours=off", "--set limits.gpu_hours=off: `off` is false to some YAML readers"),
     ],
 )
@@ -123,11 +134,72 @@ def test_a_wrong_override_is_named(tiny_sweep: Path, override: str, message: str
     assert message in "\n".join(problems(tiny_sweep, override))
 
 
+@pytest.mark.parametrize(
+    ("axis", "override", "line"),
+    [
+        ("tau: [1, 2]", "base.data.tau=5", "base.data.tau: has no effect"),
+        ("tau: [1, 2]", "data.tau=5", "axes.grid.tau: found 5, expected a list; write [5]"),
+        (
+            "optimizer: [{weight_decay: 0.1}]",
+            "optimizer.weight_decay=0.3",
+            "base.optimizer.weight_decay: has no effect",
+        ),
+        (
+            "optimizer.weight_decay: [0.1]",
+            "optimizer={weight_decay: 1, learning_rate: 1}",
+            "weight_decay: has no effect",
+        ),
+        ("lora: [null]", "lora.rank=8", "base.lora.rank: has no effect"),
+        ("lora.rank: [8]", "base.lora=null", "base.lora: has no effect"),
+    ],
+)
+def test_an_override_that_every_trial_hides_is_refused(tiny_sweep: Path, axis: str, override: str, line: str) -> None:
+    changed(tiny_sweep, "    seed: [1, 2]", f"    {axis}")
+    assert f"--set {override}: " in "\n".join(found := problems(tiny_sweep, override))
+    assert line in "\n".join(found)
+
+
+def test_an_override_that_some_trials_show_has_its_effect(tiny_sweep: Path) -> None:
+    changed(tiny_sweep, "    seed: [1, 2]", "    optimizer: [{weight_decay: 0.1}, {max_grad_norm: 2.0}]")
+    trials = load_sweep(tiny_sweep, ["optimizer.weight_decay=0.3", "model=[small]"]).trials
+    assert [trial.spec.optimizer.weight_decay for trial in trials] == [0.1, 0.3]
+
+
+def test_an_override_reaches_names_that_hold_dots(tiny_sweep: Path) -> None:
+    tiny_sweep.write_text(tiny_sweep.read_text().replace("small", "qwen2.5-7b"))
+    overrides = [
+        "models.qwen2.5-7b.dtype=bfloat16", "models.new.2.made={<<: &x {hidden_size: 32, intermediate_size: 64, "
+        "num_attention_heads: 1, num_key_value_heads: 1, warm_up: {learning_rate: 0.004}}}",
+        "models.new.2.dtype=bfloat16", "model=[qwen2.5-7b, new.2]", "axes.grid.optimizer.learning_rate=[0.1, 0.2]",
+        "seed=[1]",
+    ]  # fmt: skip
+    trials = [trial.spec for trial in load_sweep(tiny_sweep, overrides).trials]
+    found = [(trial.model.name, trial.optimizer.learning_rate, trial.model.dtype) for trial in trials]
+    assert found == [(name, rate, "bfloat16") for name in ("qwen2.5-7b", "new.2") for rate in (0.1, 0.2)]
+
+
+def test_a_wrong_entry_of_models_makes_no_other_problem(tiny_sweep: Path) -> None:
+    changed(tiny_sweep, "made: &made", "dtyp: float32\n    made: &made")
+    assert problems(tiny_sweep) == ["tiny.yaml:7:5: models.small.dtyp: is not known here; did you mean `dtype`?"]
+
+
+@pytest.mark.parametrize("model", ["~nobody-of-this-name/model", f"/{'m' * 5000}"])
+def test_a_path_that_can_be_none_is_refused_in_one_sentence(tiny_sweep: Path, model: str) -> None:
+    (problem,) = problems(tiny_sweep, f"model=[{model}]")
+    assert "axes.grid.model[0]: found '" in problem
+    assert problem.endswith("which cannot be the path of a folder")
+
+
 def test_overrides_and_the_file_are_wrong_at_once(tiny_sweep: Path) -> None:
     changed(tiny_sweep, "keep: 1", "keep: 0")
     found = "\n".join(problems(tiny_sweep, "group_size=1", "seed"))
     for part in ("--set seed: write it as key=value", "--set group_size=1: base.group_size: found 1", "keep: found 0"):
         assert part in found
+
+
+def test_a_file_whose_name_is_too_long_is_one_sentence(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path / ("n" * 5000))
+    assert problem.endswith("cannot be read: File name too long")
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:

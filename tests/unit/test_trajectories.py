@@ -39,6 +39,19 @@ def test_separate_trajectories_are_trials_of_their_own(study: Path, depends: str
     assert len({trial.science_hash for trial in loaded.trials}) == 2
 
 
+def test_separate_trials_that_would_be_one_are_refused(study: Path) -> None:
+    with pytest.raises(InvalidSweep, match="trials for each budget would be one and the same"):
+        load_sweep(study, ["budgets.at=[5120, 51200]", "budgets.trajectories=separate"])
+
+
+def test_what_depends_on_its_end_is_separated_and_the_rest_shares(study: Path) -> None:
+    axes = "axes={grid: {optimizer.schedule: [constant, linear]}}"
+    loaded = load_sweep(study, [axes, "budgets.at=[5120, 51200]", "budgets.trajectories=separate"])
+    assert [trial.spec.budget.at for trial in loaded.trials] == [(5120, 51200), (5120,), (51200,)]
+    assert [trial.axes.get("budget") for trial in loaded.trials] == [None, 5120, 51200]
+    assert len({trial.science_hash for trial in loaded.trials}) == 3
+
+
 def test_a_single_budget_may_depend_on_its_end(study: Path) -> None:
     (trial,) = load_sweep(study, ["optimizer.schedule=linear"]).trials
     (other,) = load_sweep(study, ["optimizer.schedule=linear", "budgets.at=[5120]"]).trials

@@ -117,8 +117,16 @@ def test_the_first_of_several_merged_mappings_wins() -> None:
         ("a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
             f"{chr(c)}: &{chr(c)} [{','.join([f'*{chr(c - 1)}'] * 10)}]\n" for c in range(ord("b"), ord("i"))
         ), "more than 200,000 values"),
+        ("k0: &a0 {x: 1}\n" + "".join(
+            f"k{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 9)
+        ), "more than 200,000 values"),
+        ("k0: &a0 {}\n" + "".join(
+            f"k{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 9)
+        ), "more than 200,000 values"),
+        ("k0: &a0 {x: 1}\n" + "".join(f"k{n}: &a{n} {{<<: *a{n - 1}}}\n" for n in range(1, 2000)), "nested too deeply"),
+        ("k0: &a0 1\n" + "".join(f"k{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 2000)), "nested too deeply"),
     ],
-    ids=["nested", "aliases of aliases"],
+    ids=["nested", "aliases of aliases", "merges of merges", "merges of nothing", "deep merges", "deep aliases"],
 )  # fmt: skip
 def test_files_that_would_never_end_are_refused(text: str, reason: str) -> None:
     with pytest.raises(InvalidSweep, match=reason):

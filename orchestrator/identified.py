@@ -1,39 +1,67 @@
-"""Models given by a path are identified by what is in the folder: the weights, not the place.
+"""What a sweep takes from this machine is identified by what it is, not by where it lies.
 
-A copied or renamed folder is the same model, and a folder whose weights were replaced is another one.
+A model in a folder is its weights, configuration and tokenizer; prompts in a file are the file's content. A copy that
+was moved or renamed is the same, and one whose content was replaced is another.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
-from pathlib import Path
+from functools import lru_cache
 
 from db.errors import SpecError
 from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.loading import LoadedSweep
-from workers.weights import weights_sha256
+from workers.file_hashes import sha256s_of
+from workers.prompts.source import PromptSource, find_files
+from workers.spec import Data, IdentifiedData, Model, TrialSpec
+from workers.spec.places import is_path
+from workers.weights import files_sha256, weights_sha256
 
 
-def with_weights(loaded: LoadedSweep) -> LoadedSweep:
-    """The sweep with the hash of the weights of every model that is a folder here; reads them all the first time.
+def identified(loaded: LoadedSweep) -> LoadedSweep:
+    """The sweep with the hashes of all models and prompts that are here; reads them all the first time.
 
-    Raises EnvironmentProblem for a folder without weights, SpecError where two trials turn out to be one.
+    Raises EnvironmentProblem for a folder without weights, SpecError for prompts that cannot be found and where two
+    trials turn out to be one.
     """
-    hashed: dict[str, str] = {}
+    known_model, known_data = lru_cache(maxsize=None)(_identified_model), lru_cache(maxsize=None)(_identified_data)
 
-    def identified(trial: ExpandedTrial) -> ExpandedTrial:
-        model = trial.spec.model
-        if model.source is None or not Path(model.source).is_dir():
+    def known(trial: ExpandedTrial) -> ExpandedTrial:
+        model, data = known_model(trial.spec.model), known_data(trial.spec.data)
+        if model is trial.spec.model and data is trial.spec.data:
             return trial
-        if model.source not in hashed:
-            hashed[model.source] = weights_sha256(Path(model.source), name=model.name, use_cache=True)
-        known = model.model_copy(update={"weights_sha256": hashed[model.source]})
-        return replace(trial, spec=trial.spec.model_copy(update={"model": known}))
+        return replace(trial, spec=trial.spec.model_copy(update={"model": model, "data": data}))
 
-    trials = tuple(identified(trial) for trial in loaded.trials)
-    if hashed:
+    trials = tuple(known(trial) for trial in loaded.trials)
+    if any(now is not before for now, before in zip(trials, loaded.trials, strict=True)):
         _refuse_twins(trials)
     return replace(loaded, trials=trials)
+
+
+def _identified_model(model: Model) -> Model:
+    if model.folder is None:
+        return model
+    weights = weights_sha256(model.folder, name=model.name, use_cache=True)
+    return model.model_copy(update={"weights_sha256": weights, "files_sha256": files_sha256(model.folder)})
+
+
+def _identified_data(data: Data) -> Data:
+    train = _content(data.train, data.revision, data.file)
+    heldout = _content(data.heldout) if data.drop_near_duplicates else None
+    if train is None and heldout is None:
+        return data
+    given = data.model_dump(exclude_unset=True) | {"train_sha256": train, "heldout_sha256": heldout}
+    return IdentifiedData.model_validate(given)
+
+
+def _content(place: str | None, revision: str | None = None, file: str | None = None) -> str | None:
+    """The hash of the contents of the files, in the order in which they are read; None for what is not here."""
+    if place is None or not is_path(place):
+        return None
+    files = find_files(PromptSource(place, revision, file))
+    return hashlib.sha256("\n".join(sha256s_of(files, use_cache=True)).encode()).hexdigest()
 
 
 def _refuse_twins(trials: tuple[ExpandedTrial, ...]) -> None:
@@ -42,6 +70,12 @@ def _refuse_twins(trials: tuple[ExpandedTrial, ...]) -> None:
         twin = seen.setdefault(trial.science_hash, trial)
         if twin is not trial:
             raise SpecError(
-                f"{trial.axes} and {twin.axes} are the same trial: the folders {twin.spec.model.source} and "
-                f"{trial.spec.model.source} hold the same weights. Take one of them out."
+                f"{trial.axes} and {twin.axes} are the same trial: {_same(twin.spec, trial.spec)}. "
+                "Take one of them out."
             )
+
+
+def _same(one: TrialSpec, other: TrialSpec) -> str:
+    if one.model.source != other.model.source:
+        return f"the folders {one.model.source} and {other.model.source} hold the same model"
+    return f"{one.data.name} and {other.data.name} hold the same prompts"

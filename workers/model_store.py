@@ -22,12 +22,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from db.errors import EnvironmentProblem
+from db.errors import EnvironmentProblem, SpecError
 from workers.base_model import OnProgress, WarmUpResult, make_base_model
 from workers.files import flush, sha256_of
 from workers.spec import Data, MadeModel, Model
 from workers.tasks import Task, load_task
-from workers.weights import weights_sha256
+from workers.weights import files_sha256, weights_sha256
 
 RECIPE = 1  # raise it when the code of the making changes the weights that a specification gives
 MANIFEST = "manifest.json"
@@ -61,8 +61,9 @@ def prepare_base_model(
     warm-up misses its stopping score.
     """
     if model.made is None:
-        assert model.source is not None
-        return _describe(_source_folder(model.name, model.source, model.revision), model.name, warm_up=None)
+        folder = _source_folder(model)
+        _refuse_other_files(model, folder)
+        return _describe(folder, model.name, warm_up=None)
     task = load_task(data)
     identity = _identity(model.made, data, task, seed)
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -147,13 +148,22 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _source_folder(name: str, source: str, revision: str | None) -> Path:
+def _refuse_other_files(model: Model, folder: Path) -> None:
+    if model.files_sha256 not in (None, files_sha256(folder)):
+        raise SpecError(
+            f"the configuration, tokenizer or chat template in {model.source} are not those that this trial was "
+            "submitted with; put them back, or submit the sweep again to have a trial of the new ones"
+        )
+
+
+def _source_folder(model: Model) -> Path:
     """A local folder as it is, else the hub's snapshot of the revision."""
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return path
-    if source.startswith((".", "/", "~")):
-        raise EnvironmentProblem(f"model {name!r}: there is no folder {source!r}; correct `source`")
+    name, source, revision = model.name, model.source, model.revision
+    if model.folder is not None:
+        if not model.folder.is_dir():
+            raise EnvironmentProblem(f"model {name!r}: there is no folder {source!r}; correct `source`")
+        return model.folder
+    assert source is not None
 
     import httpx
     from huggingface_hub import snapshot_download

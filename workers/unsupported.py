@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workers.spec import Execution, Loss, TrialSpec
+from workers.spec import Evaluation, Execution, Loss, TrialSpec
 
 _TRAINED = frozenset({"clip_low", "clip_high", "kl_coefficient", "advantage_scale", "sampler_correction_cap"})
 
@@ -39,8 +39,9 @@ def _settings(spec: TrialSpec) -> Iterator[tuple[str, object]]:
         if getattr(spec, section) is not None:
             yield section, getattr(spec, section)
     for evaluation in spec.evaluations:
-        if evaluation.benchmark != "heldout":
-            yield "evaluations.benchmark", evaluation.benchmark
+        for name in ("benchmark", "protocol", "top_p", "max_completion_tokens"):
+            if getattr(evaluation, name) != Evaluation.model_fields[name].default:
+                yield f"evaluations.{name}", getattr(evaluation, name)
     if spec.budget.unit == "gpu_hours":
         yield "budgets.unit", spec.budget.unit
     yield from _execution(spec.execution)

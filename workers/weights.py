@@ -1,63 +1,49 @@
-"""What weights are in a folder: one SHA-256 over the names and contents of its safetensors files.
+"""What model is in a folder: one hash of its weights, and one of what else there changes its answers.
 
-Hashing a large model takes a minute, and every `plan` and `submit` asks. So the hash of each file is kept in the
-user's cache folder, under its path, size and time of change. A trial does not trust the cache: it hashes what it loads.
+The second covers the configuration (the base of the rotary embedding, the end-of-text token), the tokenizer and the
+chat template. Files that transformers does not load, such as a README, belong to neither.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from db.errors import EnvironmentProblem
-from workers.files import sha256_of
+from workers.file_hashes import sha256s_of
+
+_BESIDE_WEIGHTS = (
+    "config.json", "generation_config.json", "adapter_config.json", "*.safetensors.index.json",
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model", "*.tiktoken",
+    "chat_template*", "*.jinja", "additional_chat_templates/*.jinja",
+)  # fmt: skip
 
 
 def weights_sha256(folder: Path, *, name: str, use_cache: bool = False) -> str:
-    """The hash of a folder's weights. Raises EnvironmentProblem where there are none; `name` is the model's."""
+    """The hash of a folder's safetensors files, names and contents.
+
+    Raises EnvironmentProblem where there are none; `name` is the model's. With `use_cache` a file whose size and time
+    have not changed is not read again.
+    """
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise EnvironmentProblem(
             f"model {name!r}: {folder} holds no safetensors weights, and no other format is loaded: convert them"
         )
-    known = _read_cache() if use_cache else {}
-    found = {path: known.get(_key(path)) or sha256_of(path) for path in weights}
-    fresh = {_key(path): sha256 for path, sha256 in found.items() if _key(path) not in known}
-    if use_cache and fresh:
-        _write_cache(known | fresh)
+    return _sha256_of_all(zip([path.name for path in weights], sha256s_of(weights, use_cache=use_cache), strict=True))
+
+
+def files_sha256(folder: Path) -> str:
+    """The hash of a folder's configuration, tokenizer and chat templates, names and contents."""
+    found = {path for pattern in _BESIDE_WEIGHTS for path in folder.glob(pattern) if path.is_file()}
+    names = {path.relative_to(folder).as_posix(): path for path in found}
+    ordered = sorted(names)
+    return _sha256_of_all(zip(ordered, sha256s_of([names[name] for name in ordered], use_cache=False), strict=True))
+
+
+def _sha256_of_all(files: Iterable[tuple[str, str]]) -> str:
     digest = hashlib.sha256()
-    for path, sha256 in found.items():
-        digest.update(f"{path.name} {sha256}\n".encode())
+    for name, sha256 in files:
+        digest.update(f"{name} {sha256}\n".encode())
     return digest.hexdigest()
-
-
-def _key(path: Path) -> str:
-    about = path.stat()
-    return f"{path.resolve()} {about.st_size} {about.st_mtime_ns}"
-
-
-def _cache_file() -> Path:
-    folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(folder) / "rlsweep" / "weights-sha256.json"
-
-
-def _read_cache() -> dict[str, str]:
-    try:
-        kept = json.loads(_cache_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # not there yet, or damaged: everything is hashed anew
-    return kept if isinstance(kept, dict) else {}
-
-
-def _write_cache(hashes: dict[str, str]) -> None:
-    """Put whole in place of the old one; a folder that cannot be written to only costs time."""
-    file = _cache_file()
-    part = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(hashes, indent=1), encoding="utf-8")
-        part.replace(file)
-    except OSError:
-        part.unlink(missing_ok=True)

@@ -92,10 +92,10 @@ def _with_what_is_known(loaded: LoadedSweep, database: str | None) -> tuple[Load
         return loaded, None
     from db.database import open_database
     from db.measurements import Measurements
-    from orchestrator.identified import with_weights
+    from orchestrator.identified import identified
     from orchestrator.planning.kinds import kinds_of
     from orchestrator.planning.known import known_runs
 
     engine = open_database(url, create=False)
-    loaded = with_weights(loaded)
+    loaded = identified(loaded)
     return loaded, known_runs(Measurements(engine), kinds_of(loaded.trials))

@@ -49,7 +49,7 @@ def command(
     from db.database import check_place, database_exists, open_database, resolve_url
     from db.reader import Reader
     from orchestrator.artifacts import Artifacts
-    from orchestrator.identified import with_weights
+    from orchestrator.identified import identified
     from orchestrator.machine import check_machine
     from orchestrator.registration import all_succeeded, register, remaining
     from orchestrator.runnable import check_runnable
@@ -58,7 +58,7 @@ def command(
     console = Console()
     loaded = load_sweep(file, overrides or ())
     check_runnable(loaded)
-    loaded = with_weights(loaded)
+    loaded = identified(loaded)
     trials = loaded.trials
     url = resolve_url(database)
 

@@ -66,9 +66,9 @@ def architecture_of(model: Model) -> Architecture:
     """
     if model.made is not None:
         return _made(model.made)
+    if model.folder is not None:
+        return from_folder(model.folder)
     assert model.source is not None
-    if Path(model.source).expanduser().is_dir():
-        return from_folder(Path(model.source).expanduser())
     return known_architecture(model.source) or from_hub(model.source, model.revision)
 
 

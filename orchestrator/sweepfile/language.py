@@ -8,9 +8,10 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from orchestrator.sweepfile.algorithms import REFUSED
+from orchestrator.sweepfile.places import reason_against
 from orchestrator.sweepfile.running import Checkpoints, Expected, Limits, ResourceRule, Retry
 from workers.spec import (
     AlgorithmName,
@@ -18,6 +19,7 @@ from workers.spec import (
     Data,
     Environment,
     Evaluation,
+    GroupSize,
     Lora,
     Loss,
     MadeModel,
@@ -26,7 +28,9 @@ from workers.spec import (
     PositiveInt,
     Seed,
     Strict,
+    Text,
 )
+from workers.spec.places import is_path, reason_against_place
 
 
 class Generation(Strict):
@@ -42,8 +46,8 @@ class Generation(Strict):
 class ModelEntry(Strict):
     """An entry of `models`: a name given to weights that are made here, or found in a folder or on the hub."""
 
-    source: str | None = None
-    revision: str | None = None
+    source: Text | None = None
+    revision: Text | None = None
     made: MadeModel | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     nominal_params: PositiveFloat | None = None
@@ -54,7 +58,17 @@ class ModelEntry(Strict):
             raise ValueError("needs exactly one of `source`, where the weights are, and `made`, how they are made here")
         if self.made is not None and self.revision is not None:
             raise ValueError("`revision` means nothing for a model that is made here")
+        if self.revision is not None and self.source is not None and is_path(self.source):
+            raise ValueError("`revision` means nothing beside a folder; it is one of a model on the hub")
         return self
+
+    @field_validator("source")
+    @classmethod
+    def _is_a_place(cls, source: str | None) -> str | None:
+        reason = None if source is None else reason_against_place(source)
+        if reason is not None:
+            raise ValueError(reason)
+        return source
 
 
 def _refuse_known_strangers(name: Any) -> Any:
@@ -63,14 +77,25 @@ def _refuse_known_strangers(name: Any) -> Any:
     return name
 
 
+def _refuse_missing_files(data: Data) -> Data:
+    for name in ("train", "heldout"):
+        place = getattr(data, name)
+        reason = None if place is None else reason_against(place)
+        if reason is not None:
+            raise ValueError(f"`{name}`: {reason}")
+    if data.revision is not None and data.train is not None and is_path(data.train):
+        raise ValueError("`revision` means nothing beside a path; it is one of a data set on the hub")
+    return data
+
+
 class Point(Strict):
     """One trial's values: `base`, with an axis' value in place of some of them."""
 
-    model: str
-    data: Data
+    model: Text
+    data: Annotated[Data, AfterValidator(_refuse_missing_files)]
     tau: PositiveInt | None = None
     algorithm: Annotated[AlgorithmName, BeforeValidator(_refuse_known_strangers)] = "grpo"
-    group_size: Annotated[int, Field(ge=2)]
+    group_size: GroupSize
     prompts_per_step: PositiveInt
     updates_per_step: PositiveInt = 1
     epochs_per_step: PositiveInt = 1
@@ -142,9 +167,9 @@ class SweepFile(Strict):
     """A whole sweep file."""
 
     name: SweepName
-    question: str | None = None
-    caveats: list[str] = Field(default_factory=list)
-    models: dict[str, ModelEntry] = Field(default_factory=dict)
+    question: Text | None = None
+    caveats: list[Text] = Field(default_factory=list)
+    models: dict[Text, ModelEntry] = Field(default_factory=dict)
     base: dict[str, Any]
     axes: Axes = Axes()
     budgets: Budgets

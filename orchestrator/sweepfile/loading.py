@@ -21,6 +21,7 @@ from orchestrator.sweepfile.grid import Combined, combine, each_value_once
 from orchestrator.sweepfile.inheritance import read_with_parents
 from orchestrator.sweepfile.language import SweepFile
 from orchestrator.sweepfile.overrides import apply_overrides
+from orchestrator.sweepfile.places import with_full_paths
 from orchestrator.sweepfile.presets import with_preset
 from orchestrator.sweepfile.problems import InvalidSweep, SpecProblem
 from orchestrator.sweepfile.resources import unusable_rules
@@ -54,7 +55,7 @@ def load_sweep(file: FilePath, overrides: Sequence[str] = ()) -> LoadedSweep:
     """Read, check and expand a sweep file. Raises InvalidSweep with every problem."""
     source = read_with_parents(file)
     apply_overrides(source, overrides)
-    source = with_preset(source)
+    source = with_preset(with_full_paths(source))
     sweep, wrong, problems = _sections(source)
     trials, num_made_equal, more = _trials(sweep, wrong, source)
     problems += [*given_under_two_names(source), *without_effect(sweep.axes, source), *more]

@@ -8,7 +8,9 @@ from typing import Any
 
 from orchestrator.sweepfile.language import ModelEntry
 from orchestrator.sweepfile.names import closest
+from orchestrator.sweepfile.places import seen_from_here
 from workers.spec import Model
+from workers.spec.places import HUB_NAME, is_path
 
 
 class UnknownModel(ValueError):
@@ -16,28 +18,28 @@ class UnknownModel(ValueError):
 
 
 def resolve_model(name: str, models: Mapping[str, ModelEntry]) -> Model:
-    """The model of that name. Raises UnknownModel."""
+    """The model of that name, whose paths are full ones; see `places`.
+
+    Raises UnknownModel, and OSError or RuntimeError for what cannot be a path.
+    """
     entry = models.get(name)
     if entry is not None:
-        if entry.source is not None:
-            entry = entry.model_copy(update={"source": _from_anywhere(entry.source)})
+        _refuse_missing_folder(entry.source)
         return Model(name=name, **entry.model_dump(exclude_none=True) | _made(entry))
-    if "/" in name:  # organisation/name on the hub, or a path
-        return Model(name=name, source=_from_anywhere(name))
+    if is_path(name) or HUB_NAME.fullmatch(name):
+        _refuse_missing_folder(name)
+        return Model(name=name, source=name)
     close = closest(name, list(models))
     known = f"; defined here: {', '.join(models)}" if models else ""
     hint = f"; did you mean '{close}'?" if close else known
-    raise UnknownModel(f"found '{name}', expected a name from `models`, a hub id such as org/name, or a path{hint}")
+    raise UnknownModel(
+        f"found '{name}', expected a name from `models`, a hub id such as org/name, or a path such as ./name{hint}"
+    )
 
 
-def _from_anywhere(source: str) -> str:
-    """A folder by its full path, since trials run elsewhere; a hub id as it is. Raises UnknownModel for neither."""
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return str(folder.absolute())
-    if source.startswith(("/", "./", "../", "~")) or source.count("/") > 1:
-        raise UnknownModel(f"found '{source}', and there is no such folder; a hub id is organisation/name")
-    return source
+def _refuse_missing_folder(source: str | None) -> None:
+    if source is not None and is_path(source) and not Path(source).expanduser().is_dir():
+        raise UnknownModel(f"found '{seen_from_here(source)}', and there is no such folder; correct the path")
 
 
 def _made(entry: ModelEntry) -> dict[str, Any]:

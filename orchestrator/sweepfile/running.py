@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from db.errors import SpecError
 from orchestrator.planning.gpus import gpu_type
-from workers.spec import PositiveFloat, PositiveInt, Probability, Strict
+from workers.spec import Count, PositiveFloat, PositiveInt, Probability, Strict, Text
 
 
 class ResourceRule(Strict):
@@ -21,14 +21,22 @@ class ResourceRule(Strict):
     condition: Annotated[dict[str, Any] | None, Field(alias="if", min_length=1)] = None
     cpus: PositiveInt = 1
     memory_gb: PositiveFloat = 2.0
-    gpu: str | None = None
-    gpus: Annotated[int, Field(ge=0)] | None = None
+    gpu: Text | None = None
+    gpus: Count | None = None
     nodes: PositiveInt | None = None
     tensor_parallel: PositiveInt | None = None
     trials_per_gpu: PositiveInt = 1
     micro_batch: PositiveInt | None = None
     sleep_mode: bool | None = None
     gradient_checkpointing: bool | None = None
+
+    @field_validator("condition")
+    @classmethod
+    def _sizes_leave_some(cls, condition: dict[str, Any] | None) -> dict[str, Any] | None:
+        least, below = ((condition or {}).get(name) for name in ("params_at_least", "params_below"))
+        if isinstance(least, int | float) and isinstance(below, int | float) and least >= below:
+            raise ValueError(f"no model has params_at_least {least:.12g} and params_below {below:.12g}")
+        return condition
 
     @field_validator("gpu")
     @classmethod
@@ -57,7 +65,7 @@ class ResourceRule(Strict):
 class RetryPolicy(Strict):
     """How often a trial is tried again after a failure of one class, and what is changed first."""
 
-    max: Annotated[int, Field(ge=0)]
+    max: Count
     backoff_seconds: Annotated[float, Field(ge=0)] = 0.0
     halve: Literal["micro_batch"] | None = None
     exclude_node: bool = False

@@ -31,7 +31,7 @@ def with_trajectories(
     reasons: dict[str, Path] = {}
     for trial in trials:
         reasons |= _unsound(trial.spec, shared=shared)
-    if not shared and len(sweep.budgets.at) > 1 and not any(trial.spec.horizon_reason for trial in trials):
+    if not shared and len(sweep.budgets.at) > 1 and trials and not any(t.spec.horizon_reason for t in trials):
         reasons[_ONE_WAY] = ("budgets", "trajectories")
     problems = [SpecProblem(source.position(path), path, reason) for reason, path in reasons.items()]
     if shared or problems:

@@ -155,12 +155,15 @@ def test_a_model_made_here_is_counted_as_it_will_be_made() -> None:
     assert counted_by_transformers(config) == (architecture.non_embedding_params, architecture.total_params)
 
 
-def test_a_folder_wins_over_a_known_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_a_folder_and_a_name_is_the_hubs_whatever_lies_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "Qwen" / "Qwen2.5-7B"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"model_type": "llama", **SIZES}))
     monkeypatch.chdir(tmp_path)
-    assert architecture_of(Model(name="mine", source="Qwen/Qwen2.5-7B")).family == "llama"
+    assert architecture_of(Model(name="mine", source="./Qwen/Qwen2.5-7B")).family == "llama"
+    assert architecture_of(Model(name="hub", source="Qwen/Qwen2.5-7B")).family == "qwen2"
 
 
 CONFIG = {"model_type": "qwen2", **SIZES}

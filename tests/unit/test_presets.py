@@ -87,13 +87,14 @@ def test_the_file_wins_over_the_algorithm_which_wins_over_the_preset(study: Path
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_algorithm_resolves_to_what_it_sets(study: Path, name: str) -> None:
-    algorithm = only_trial(study, f"algorithm={name}").algorithm
+    algorithm = only_trial(study, f"algorithm={name}", "resources.micro_batch=4").algorithm
     for field, value in SETTINGS[name].items():
         assert getattr(algorithm, field.removeprefix("loss.")) == value
 
 
 def test_no_two_algorithms_are_the_same_recipe(study: Path) -> None:
-    recipes = [only_trial(study, f"algorithm={name}").algorithm.model_copy(update={"name": "grpo"}) for name in NAMES]
+    trials = [only_trial(study, f"algorithm={name}", "resources.micro_batch=4") for name in NAMES]
+    recipes = [trial.algorithm.model_copy(update={"name": "grpo"}) for trial in trials]
     assert all(recipes.count(recipe) == 1 for recipe in recipes)
 
 

@@ -76,12 +76,13 @@ def test_a_folder_in_which_no_file_is_plainly_meant_is_refused(
     ("source", "message"),
     [
         (PromptSource("./nowhere"), r"there is no file or folder '\./nowhere'"),
-        (PromptSource("data/rows.parquet"), r"no file or folder 'data/rows\.parquet', and it is not the name of a hub"),
-        (PromptSource("a/b/c", "main"), r"there is no file or folder 'a/b/c'"),
+        (PromptSource("data/rows.parquet"), r"found 'data/rows\.parquet', expected a hub id .*, or a path such as"),
+        (PromptSource("a/b/c", "main"), r"found 'a/b/c', expected a hub id"),
         (PromptSource("someone/maths"), r"prompts someone/maths: a hub data set changes, so it needs a `revision`"),
-        (PromptSource("rows.parquet", "main"), r"rows\.parquet is on this machine, so it has no revision"),
+        (PromptSource("rows.parquet"), r"found 'rows\.parquet', expected .* a path such as \./name"),
+        (PromptSource("./rows.parquet", "main"), r"rows\.parquet is on this machine, so it has no revision"),
         (
-            PromptSource("rows.parquet", None, "x.parquet"),
+            PromptSource("./rows.parquet", None, "x.parquet"),
             r"rows\.parquet is a file, so it holds no `file` 'x\.parquet'",
         ),
     ],

@@ -26,8 +26,8 @@ SHIPPED = sorted((ROOT / "sweeps").glob("*.yaml"))
 BROKEN = sorted((ROOT / "tests" / "broken").glob("*.yaml"))
 # What a schema of single values cannot see: what goes together, what names stand for, and what YAML hides.
 BEYOND_A_SCHEMA = (
-    "axes_", "budgets_", "evaluations_method", "evaluations_samples", "extends_", "preset_as", "preset_missing",
-    "resources_",
+    "axes_", "budgets_", "evaluations_kept", "evaluations_method", "evaluations_samples",
+    "extends_", "preset_as", "preset_missing", "resources_",
     "several_axes", "trap_", "value_", "yaml_",
 )  # fmt: skip
 VALIDATOR = Draft202012Validator(sweep_schema())

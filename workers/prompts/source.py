@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.errors import EnvironmentProblem, SpecError
+from workers.spec.places import is_path, reason_against_place
 
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?<!\.parquet)", re.ASCII)
 TRAINING_FILE = re.compile(r"(?<![a-z0-9])train(?![a-z0-9])", re.IGNORECASE)  # the word, as in `x_train-0001.parquet`
 
 
@@ -21,8 +21,8 @@ class PromptSource:
     """A parquet file, a folder of them, or a hub data set (`owner/name`), which needs its `revision`.
 
     `file` is the path of one file in the folder or data set. Without it the files are those whose names hold the
-    word `train`, in the order of their paths, or the only one in a folder. What exists on this machine goes before a
-    hub data set of the same name.
+    word `train`, in the order of their paths, or the only one in a folder. What is written as a path,
+    from `/`, `./`, `../` or `~` on, is on this machine; anything else is on the hub, whatever lies here.
     """
 
     location: str
@@ -39,9 +39,11 @@ def find_files(source: PromptSource) -> list[Path]:
 
     Raises SpecError for a source that means no file or several, EnvironmentProblem for a hub that cannot be reached.
     """
+    if not is_path(source.location):
+        return _hub_files(source)
     path = Path(source.location).expanduser()
     if not path.exists():
-        return _hub_files(source)
+        raise SpecError(f"prompts {source}: there is no file or folder {source.location!r}; correct the path")
     if source.revision is not None:
         raise SpecError(f"prompts {source}: {path} is on this machine, so it has no revision; leave `revision` out")
     if path.is_dir():
@@ -53,11 +55,9 @@ def find_files(source: PromptSource) -> list[Path]:
 
 
 def _hub_files(source: PromptSource) -> list[Path]:
-    if source.location.startswith((".", "/", "~")) or not HUB_ID.fullmatch(source.location):
-        raise SpecError(
-            f"prompts {source}: there is no file or folder {source.location!r}, and it is not the name of a hub data "
-            "set (`owner/name`); correct the path"
-        )
+    reason = reason_against_place(source.location)
+    if reason is not None:
+        raise SpecError(f"prompts: {reason}")
     if source.revision is None:
         raise SpecError(
             f"prompts {source}: a hub data set changes, so it needs a `revision` (best the hash of a commit); add it"

@@ -9,25 +9,29 @@ builds thousands of them without importing torch.
 
 from workers.spec.algorithm import AdapterTargets, Algorithm, AlgorithmName, Lora, Loss
 from workers.spec.budget import Budget, BudgetUnit
-from workers.spec.data import Data, Environment
+from workers.spec.data import OF_TASKS, Data, Environment, IdentifiedData
 from workers.spec.evaluation import Benchmark, Evaluation
 from workers.spec.execution import Execution
 from workers.spec.model import MadeModel, Model, WarmUp
 from workers.spec.optimization import Optimizer, Sampling
 from workers.spec.trial import TrialSpec
-from workers.spec.values import PositiveFloat, PositiveInt, Probability, Seed, Strict
+from workers.spec.values import Count, GroupSize, PositiveFloat, PositiveInt, Probability, Seed, Strict, Text
 
 __all__ = [
+    "OF_TASKS",
     "AdapterTargets",
     "Algorithm",
     "AlgorithmName",
     "Benchmark",
     "Budget",
     "BudgetUnit",
+    "Count",
     "Data",
     "Environment",
     "Evaluation",
     "Execution",
+    "GroupSize",
+    "IdentifiedData",
     "Lora",
     "Loss",
     "MadeModel",
@@ -39,6 +43,7 @@ __all__ = [
     "Sampling",
     "Seed",
     "Strict",
+    "Text",
     "TrialSpec",
     "WarmUp",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from workers.spec.values import PositiveFloat, PositiveInt, Probability, Strict
+from workers.spec.values import GroupSize, PositiveFloat, PositiveInt, Probability, Strict
 
 AlgorithmName = Literal[
     "grpo", "dr_grpo", "bnpo", "dapo", "gspo", "cispo", "sapo", "luspo", "vespo", "rloo", "reinforce_pp", "lite_ppo"
@@ -60,7 +60,7 @@ class Algorithm(Loss):
     """
 
     name: AlgorithmName = "grpo"
-    group_size: Annotated[int, Field(ge=2)]
+    group_size: GroupSize
     prompts_per_step: PositiveInt
     updates_per_step: PositiveInt = 1
     epochs_per_step: PositiveInt = 1

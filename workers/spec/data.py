@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from workers.spec.values import PositiveInt, Seed, Strict
+from workers.spec.values import PositiveInt, Seed, Strict, Text
 
-_OF_TASKS = {"task", "seed", "heldout_problems"}
+_ONLY_OF_TASKS = frozenset({"seed", "heldout_problems"})
+OF_TASKS = _ONLY_OF_TASKS | {"task"}
 
 
 class Data(Strict):
@@ -29,11 +30,11 @@ class Data(Strict):
     task: Literal["affine-lookup"] | None = None
     seed: Seed = 0
     heldout_problems: PositiveInt = 600
-    train: str | None = None
-    file: str | None = None
-    revision: str | None = None
-    heldout: str | None = None
-    sources: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    train: Text | None = None
+    file: Text | None = None
+    revision: Text | None = None
+    heldout: Text | None = None
+    sources: Annotated[tuple[Text, ...], Field(min_length=1, strict=False)] | None = None
     total_prompts: PositiveInt | Literal["budget"] | None = None
     tau: PositiveInt = 1
     max_prompt_tokens: PositiveInt = 2048
@@ -49,11 +50,17 @@ class Data(Strict):
     def _one_origin(self) -> Data:
         if (self.task is None) == (self.train is None):
             raise ValueError("data needs exactly one of `task`, which is made here, and `train`, a file of prompts")
-        fields = type(self).model_fields
-        changed = {name for name in self.model_fields_set if getattr(self, name) != fields[name].default}
-        strangers = changed - _OF_TASKS if self.task else changed & {"heldout_problems"}
+        given = self.model_fields_set
+        idle = given - OF_TASKS if self.task else given & _ONLY_OF_TASKS
+        strangers = [name for name in idle if getattr(self, name) != type(self).model_fields[name].default]
         if strangers:
             raise ValueError(f"`{min(strangers)}` means nothing beside `{'task' if self.task else 'train'}`")
+        return self
+
+    @model_validator(mode="after")
+    def _near_duplicates_are_of_something(self) -> Data:
+        if self.drop_near_duplicates and self.heldout is None:
+            raise ValueError("`drop_near_duplicates` needs `heldout`, the problems that prompts must not be near to")
         return self
 
     @model_validator(mode="after")
@@ -62,6 +69,21 @@ class Data(Strict):
             raise ValueError(f"tau {self.tau} needs `total_prompts`, the uses of all prompts together")
         if isinstance(self.total_prompts, int) and self.total_prompts % self.tau:
             raise ValueError(f"total_prompts {self.total_prompts} is not a multiple of tau {self.tau}")
+        return self
+
+
+class IdentifiedData(Data):
+    """Prompts that are on this machine, and what is in their files: `train_sha256`, and `heldout_sha256` where that
+    decides what is trained on.
+    """
+
+    train_sha256: str | None = None
+    heldout_sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _is_identified(self) -> IdentifiedData:
+        if self.train_sha256 is None and self.heldout_sha256 is None:
+            raise ValueError("data that is identified has `train_sha256` or `heldout_sha256`")
         return self
 
 

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from workers.spec.values import PositiveFloat, PositiveInt, Strict
 
+_OF_SAMPLING = ("temperature", "top_p", "max_completion_tokens")
+
 Benchmark = Literal["heldout", "gsm8k", "math500", "aime2024", "amc2023", "humaneval", "zebra", "supergpqa"]
 
 
@@ -34,4 +36,11 @@ class Evaluation(Strict):
     def _samples_belong_to_sampling(self) -> Evaluation:
         if (self.method == "sampled") != (self.samples is not None):
             raise ValueError("`samples` is required with method `sampled` and meaningless without it")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_not_drawn_has_no_temperature(self) -> Evaluation:
+        for name in _OF_SAMPLING if self.method != "sampled" else ():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"`{name}` means nothing beside `method: {self.method}`")
         return self

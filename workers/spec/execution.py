@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from workers.spec.canonical import IDENTITY_VERSION, canonical_json, identity_hash
-from workers.spec.values import PositiveFloat, PositiveInt, Strict
+from workers.spec.values import Count, PositiveFloat, PositiveInt, Strict, Text
 
 
 class Execution(Strict):
@@ -18,8 +18,8 @@ class Execution(Strict):
     """
 
     engine: Literal["auto", "transformers", "vllm"] = "auto"
-    gpu: str | None = None
-    gpus: Annotated[int, Field(ge=0)] | None = None
+    gpu: Text | None = None
+    gpus: Count | None = None
     nodes: PositiveInt | None = None
     tensor_parallel: PositiveInt | None = None
     trials_per_gpu: PositiveInt = 1

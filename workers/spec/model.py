@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from workers.spec.values import PositiveFloat, PositiveInt, Probability, Strict
+from workers.spec.places import is_path
+from workers.spec.values import Count, Decay, PositiveFloat, PositiveInt, Probability, Strict, Text
 
 
 class WarmUp(Strict):
@@ -20,8 +22,8 @@ class WarmUp(Strict):
     learning_rate: PositiveFloat
     batch_size: PositiveInt = 256
     label_accuracy: Probability = 0.5
-    adam_beta2: Probability = 0.98
-    warmup_steps: Annotated[int, Field(ge=0)] = 20
+    adam_beta2: Decay = 0.98
+    warmup_steps: Count = 20
     max_grad_norm: PositiveFloat = 1.0
     stop_at_validation_score: Probability = 0.30
     check_every_steps: PositiveInt = 4
@@ -64,19 +66,26 @@ class Model(Strict):
 
     `dtype` is the precision of forward and backward passes; the weights themselves are kept in float32.
     `nominal_params` is the size people name it by (7e9 for a 7B), from which arXiv 2509.25300 counts compute.
-    `weights_sha256` is what is in the folder, once somebody has looked.
+    `weights_sha256` is what weights are in the folder, `files_sha256` what else there changes its answers, once
+    somebody has looked.
     """
 
-    name: str
-    source: str | None = None
-    revision: str | None = None
+    name: Text
+    source: Text | None = None
+    revision: Text | None = None
     made: MadeModel | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     nominal_params: PositiveFloat | None = None
     weights_sha256: str | None = None
+    files_sha256: str | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> Model:
         if (self.source is None) == (self.made is None):
             raise ValueError(f"model {self.name!r} needs exactly one of `source` and `made`")
         return self
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it is in; None for a model on the hub, whatever lies here, and for one made here."""
+        return Path(self.source).expanduser() if self.source is not None and is_path(self.source) else None

@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from workers.spec.values import PositiveFloat, PositiveInt, Probability, Strict
+from workers.spec.values import Count, Decay, PositiveFloat, PositiveInt, Strict
 
 
 class Optimizer(Strict):
     """AdamW. The learning rate rises over `warmup_steps` updates, then is constant or falls until the last budget."""
 
     learning_rate: PositiveFloat
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: Count = 0
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    adam_beta1: Probability = 0.9
-    adam_beta2: Probability = 0.999
+    adam_beta1: Decay = 0.9
+    adam_beta2: Decay = 0.999
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: PositiveFloat = 1.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,6 +48,12 @@ checkpoints: {every_steps: 3, keep: 1}
 resources: {memory_gb: 1}
 fit: {scope: inter-model, x: data}
 """
+
+
+def pytest_configure() -> None:
+    """Signals do what they do in a terminal: a job in the background, or under nohup, inherits some ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,10 @@ class UnplannableSweep(SpecError):
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A whole sweep: its kinds of trials, its trials in the order of the file, and sums."""
+    """A whole sweep: its kinds of trials, its trials in the order of the file, and sums.
+
+    `num_made_equal` combinations of axes are no trials of their own, since rules of `when` made them equal to others.
+    """
 
     name: str
     question: str | None
@@ -41,6 +44,7 @@ class SweepPlan:
     trials: tuple[TrialPlan, ...]
     totals: Totals
     warnings: tuple[str, ...]
+    num_made_equal: int = 0
 
 
 def plan_sweep(
@@ -70,6 +74,7 @@ def plan_sweep(
         trials=trials,
         totals=totals,
         warnings=(*_unscored(trials, known), *cautions(loaded.sweep, kinds, totals, asked_gpu=gpu)),
+        num_made_equal=loaded.num_made_equal,
     )
 
 

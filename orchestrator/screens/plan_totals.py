@@ -22,7 +22,7 @@ _PHASES = {
 def totals_of(plan: SweepPlan) -> Iterator[tuple[str, str]]:
     """(name, text) of each line; what does not concern the sweep is left out."""
     totals = plan.totals
-    yield "Trials", _trials(totals)
+    yield "Trials", _trials(totals) + _left_out(plan.num_made_equal)
     yield "FLOPs", _flops(totals)
     if totals.sharing_saves_flops:
         yield "Shared", f"one run for all budgets of a trial saves {flops(totals.sharing_saves_flops)} of training"
@@ -47,6 +47,10 @@ def _trials(totals: Totals) -> str:
         return f"{totals.trials:,}, all new"
     counts = ((totals.new, "new"), (totals.partly, "partly done"), (totals.done, "done"))
     return f"{totals.trials:,}: {', '.join(f'{number:,} {word}' for number, word in counts if number)}"
+
+
+def _left_out(number: int) -> str:
+    return f"; rules of `when` have left out {number:,} combination{'s' * (number != 1)}" if number else ""
 
 
 def _flops(totals: Totals) -> str:

@@ -134,3 +134,10 @@ def test_a_budget_that_nothing_could_reach_is_refused_before_it_overflows(unit: 
 def test_an_absurd_price_is_still_one_short_line() -> None:
     plan = planned("single_gpu", SMALL, "limits={price_per_gpu_hour: 1.0e300}")
     assert len(dict(totals_of(plan))["Cost"]) < 60
+
+
+def test_combinations_that_rules_made_equal_are_counted_apart() -> None:
+    rule = "axes.when=[{if: {model: qwen2.5-1.5b}, set: {seed: 0}}]"
+    assert dict(totals_of(planned("single_gpu", rule)))["Trials"] == (
+        "3, all new; rules of `when` have left out 1 combination"
+    )

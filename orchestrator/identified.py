@@ -14,10 +14,10 @@ from db.errors import SpecError
 from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.loading import LoadedSweep
 from workers.file_hashes import sha256s_of
+from workers.models.weights import files_sha256, weights_sha256
 from workers.prompts.source import PromptSource, find_files
 from workers.spec import Data, IdentifiedData, Model, TrialSpec
 from workers.spec.places import is_path
-from workers.weights import files_sha256, weights_sha256
 
 
 def identified(loaded: LoadedSweep) -> LoadedSweep:

@@ -222,7 +222,7 @@ def _command(launch: Launch) -> list[str]:
 
 
 def _environment(launch: Launch) -> dict[str, str]:
-    from workers.vllm_engine import process_environment
+    from workers.generation.vllm_engine import process_environment
 
     return {
         **os.environ,

@@ -17,7 +17,7 @@ RAY_MEMORY_GB = 1.5
 def check_machine(executions: Sequence[Execution]) -> None:
     """Refuse what cannot run here: an engine that is not installed, too little memory, too few CPUs or GPUs."""
     if any(execution.engine == "vllm" for execution in executions):
-        from workers.vllm_engine import installed_build
+        from workers.generation.vllm_engine import installed_build
 
         installed_build()
     gpus = max(execution.num_gpus for execution in executions)

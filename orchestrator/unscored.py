@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from workers.evaluation.score_names import benchmark_name, protocol_name
 from workers.milestones import fewest_scores
-from workers.score_names import benchmark_name, protocol_name
 from workers.spec import Evaluation, TrialSpec
 
 ScoreCounts = Mapping[tuple[str, str], int]

@@ -20,11 +20,11 @@ from db.records import CheckpointRecord, StepRecord
 from db.states import Directive
 from db.store import AttemptStore
 from workers.checkpoints import delete_checkpoint, seal_checkpoint
-from workers.evaluation import Evaluator
+from workers.evaluation.evaluator import Evaluator
 from workers.flops import FORMULA_VERSION, BlockFlops, DecoderShape, block_flops
-from workers.grpo import BlockObserver
 from workers.milestones import Progress, is_complete, is_due, reached
 from workers.spec import TrialSpec
+from workers.training.trainers import BlockObserver
 
 # TRL's names of what a step row holds. A metric that TRL did not log is NULL.
 _TRL_METRICS = {

@@ -21,7 +21,7 @@ from workers.spec import TrialSpec
 from workers.tasks import Task, load_task
 
 if TYPE_CHECKING:
-    from workers.model_store import BaseModel
+    from workers.models.model_store import BaseModel
     from workers.trajectory import SavedCheckpoint
 
 
@@ -45,7 +45,7 @@ def run_trial(
     Returns SUCCEEDED when the last milestone is reached, INTERRUPTED when it was asked to stop before; either way its
     last step is in a checkpoint. Failures are raised.
     """
-    from workers.engine import (
+    from workers.generation.engine import (
         check_block,
         describe_attempt,
         engine_settings,
@@ -64,12 +64,12 @@ def run_trial(
     store.enter_phase("loading")
     engine = resolve_engine(spec)
     import_trl(engine)
-    from workers.answer_probability import encode_problems
-    from workers.evaluation import Evaluator
+    from workers.evaluation.answer_probability import encode_problems
+    from workers.evaluation.evaluator import Evaluator
     from workers.flops import DecoderShape
-    from workers.grpo import BlockObserver, build_trainer, load_policy
+    from workers.training.trainers import BlockObserver, build_trainer, load_policy
+    from workers.training.trl_settings import trl_settings
     from workers.trajectory import Trajectory
-    from workers.trl_settings import trl_settings
 
     store.describe(describe_attempt(spec, engine))
     model, tokenizer = load_policy(base.folder)
@@ -155,7 +155,7 @@ def _refuse_unscorable(spec: TrialSpec, task: Task) -> None:
 
 
 def _prepare_base_model(spec: TrialSpec, store: AttemptStore, folders: Folders) -> BaseModel:
-    from workers.model_store import prepare_base_model
+    from workers.models.model_store import prepare_base_model
 
     def show(step: int, score: float, max_steps: int) -> None:
         store.enter_phase("making base", f"pass@1 {score:.2f}")

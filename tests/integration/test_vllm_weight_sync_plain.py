@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from db.errors import EngineError, EnvironmentProblem
-from workers.vllm_cpu_weights import check_weights_are_plain
-from workers.vllm_engine import (
+from workers.generation.vllm_cpu_weights import check_weights_are_plain
+from workers.generation.vllm_engine import (
     LOGP_DIFFERENCE,
     MAX_LOGP_DIFFERENCE,
     check_weight_sync,
@@ -302,7 +302,7 @@ def message_of_installed_build(packages: Path) -> str:
 import sys
 sys.path[:0] = [{str(packages)!r}, {str(REPOSITORY)!r}]
 from db.errors import EnvironmentProblem
-from workers.vllm_engine import installed_build
+from workers.generation.vllm_engine import installed_build
 try:
     print(installed_build())
 except EnvironmentProblem as problem:

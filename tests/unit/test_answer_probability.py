@@ -5,8 +5,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, Qwen2Config, Qwen2ForCausalLM
 
-from workers.answer_probability import answer_probabilities
-from workers.base_model import initialise, warm_up
+from workers.evaluation.answer_probability import answer_probabilities
+from workers.models.base_model import initialise, warm_up
 from workers.spec import MadeModel, WarmUp
 from workers.tasks import Problem, boxed
 from workers.tasks.affine_lookup import AffineLookup

@@ -11,9 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from db.errors import EnvironmentProblem, RlsweepError
-from workers.answer_probability import answer_probabilities
-from workers.base_model import NUM_VALIDATION_PROBLEMS, initialise, make_base_model
-from workers.model_store import BaseModel, count_parameters, prepare_base_model
+from workers.evaluation.answer_probability import answer_probabilities
+from workers.models.base_model import NUM_VALIDATION_PROBLEMS, initialise, make_base_model
+from workers.models.model_store import BaseModel, count_parameters, prepare_base_model
 from workers.spec import Data, MadeModel, Model, WarmUp
 from workers.tasks import load_task
 from workers.tasks.vocabulary import build_tokenizer

@@ -84,7 +84,7 @@ def counted_by_transformers(config: object) -> tuple[int, int]:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from workers.model_store import count_parameters
+    from workers.models.model_store import count_parameters
 
     with torch.device("meta"):
         return count_parameters(AutoModelForCausalLM.from_config(config))

@@ -16,8 +16,8 @@ from orchestrator.planning.plan import plan_sweep
 from orchestrator.registration import register
 from orchestrator.sweepfile.loading import load_sweep
 from tests.records import HERE, evaluation, step
+from workers.evaluation.score_names import benchmark_name, protocol_name
 from workers.milestones import fewest_scores
-from workers.score_names import benchmark_name, protocol_name
 from workers.spec import Evaluation
 
 ONE = ("model=[small]", "seed=[1]", "budgets.at=[4, 8]")

@@ -13,7 +13,7 @@ from orchestrator.identified import identified
 from orchestrator.sweepfile.identity import science_hash
 from orchestrator.sweepfile.loading import load_sweep
 from tests.unit.test_presets import STUDY
-from workers.model_store import prepare_base_model
+from workers.models.model_store import prepare_base_model
 from workers.spec import Data, TrialSpec
 
 

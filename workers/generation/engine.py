@@ -28,7 +28,7 @@ def resolve_engine(spec: TrialSpec) -> Engine:
     if spec.execution.engine == "transformers":
         return "transformers"
     if spec.execution.engine == "vllm":
-        from workers.vllm_engine import installed_build
+        from workers.generation.vllm_engine import installed_build
 
         installed_build()
         return "vllm"
@@ -47,7 +47,7 @@ def import_trl(engine: Engine) -> None:
     found = import_utils.is_vllm_available
     import_utils.is_vllm_available = lambda min_version=None: False
     try:
-        importlib.import_module("workers.grpo")
+        importlib.import_module("workers.training.trainers")
     finally:
         import_utils.is_vllm_available = found
 
@@ -65,7 +65,7 @@ def engine_settings(spec: TrialSpec, engine: Engine) -> Iterator[None]:
     if engine == "transformers":
         yield
         return
-    from workers.vllm_engine import trial_engine
+    from workers.generation.vllm_engine import trial_engine
 
     with trial_engine(seed=spec.seed, dtype=spec.model.dtype):
         yield
@@ -78,7 +78,7 @@ def running_engine(trainer: object, engine: Engine) -> Iterator[None]:
         yield
     finally:
         if engine == "vllm":
-            from workers.vllm_engine import shut_down_engine
+            from workers.generation.vllm_engine import shut_down_engine
 
             shut_down_engine(trainer)
 
@@ -94,7 +94,7 @@ def check_block(spec: TrialSpec, engine: Engine, updates: Sequence[Mapping[str, 
                     "or look at the reward and gradient norm of the steps before."
                 )
     if engine == "vllm":
-        from workers.vllm_engine import check_weight_sync
+        from workers.generation.vllm_engine import check_weight_sync
 
         # TRL logs what concerns the whole block, such as this, with the block's first update.
         check_weight_sync(updates[0], spec.model.dtype)

@@ -111,7 +111,7 @@ def _sampling(spec: TrialSpec) -> dict[str, Any]:
 def _engine(spec: TrialSpec, engine: str, max_prompt_tokens: int) -> dict[str, Any]:
     if engine == "transformers":
         return {"use_vllm": False}
-    from workers.vllm_engine import importance_sampling_settings
+    from workers.generation.vllm_engine import importance_sampling_settings
 
     return {
         "use_vllm": True,

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from db.errors import EnvironmentProblem, SpecError
-from workers.base_model import OnProgress, WarmUpResult, make_base_model
 from workers.files import flush, sha256_of
+from workers.models.base_model import OnProgress, WarmUpResult, make_base_model
+from workers.models.weights import files_sha256, weights_sha256
 from workers.spec import Data, MadeModel, Model
 from workers.tasks import Task, load_task
-from workers.weights import files_sha256, weights_sha256
 
 RECIPE = 1  # raise it when the code of the making changes the weights that a specification gives
 MANIFEST = "manifest.json"

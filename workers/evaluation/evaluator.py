@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from db.errors import NumericalError
 from db.records import DataSetRecord, EvaluationRecord, ProblemResult
-from workers.answer_probability import Encoded, encode_problems, encoded_probabilities
+from workers.evaluation.answer_probability import Encoded, encode_problems, encoded_probabilities
+from workers.evaluation.score_names import benchmark_name, protocol_name
 from workers.flops import DecoderShape, forward_flops, generation_flops
-from workers.score_names import benchmark_name, protocol_name
 from workers.spec import Evaluation, Sampling
 from workers.tasks import Problem, Task
 

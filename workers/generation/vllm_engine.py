@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from db.errors import EngineError, EnvironmentProblem
-from workers.vllm_cpu_weights import check_weights_are_plain
+from workers.generation.vllm_cpu_weights import check_weights_are_plain
 
 Dtype = Literal["float32", "bfloat16"]
 Correction = Literal["off", "token_truncate", "token_mask", "sequence_truncate", "sequence_mask"]

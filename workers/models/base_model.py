@@ -2,7 +2,7 @@
 
 The result is a policy that knows the format and is right about three times in ten, which is what a study of
 reinforcement learning can start from. The stopping rule looks at validation problems only. Nothing is cached here
-(see `workers.model_store`), and nothing is downloaded.
+(see `workers.models.model_store`), and nothing is downloaded.
 
 Weights depend on the specification, the task and the seed alone: every draw comes from generators made here, the
 caller's random state is left as it was, and one thread does all sums in one order.
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.errors import RlsweepError
-from workers.answer_probability import completion_log_probs, encode_problems, encoded_probabilities
+from workers.evaluation.answer_probability import completion_log_probs, encode_problems, encoded_probabilities
 from workers.spec import MadeModel, WarmUp
 from workers.tasks import Task
 from workers.tasks.vocabulary import MAX_TOKENS, build_tokenizer

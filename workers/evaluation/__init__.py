@@ -1,0 +1,1 @@
+"""Scores of a policy, apart from the trainer."""

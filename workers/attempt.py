@@ -9,7 +9,6 @@ folders; the database's URL, which may hold a password, comes in the environment
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -23,18 +22,13 @@ from pathlib import Path
 
 from db.connection.outage import WAIT_LIMIT_SECONDS, wait_for_database
 from db.database import open_database, resolve_url
-from db.errors import (
-    CheckpointError,
-    EngineError,
-    EnvironmentProblem,
-    NumericalError,
-    SpecError,
-    StaleAttemptError,
-)
+from db.errors import StaleAttemptError
 from db.reader import Reader
 from db.states import AttemptState, Directive
 from db.store.leases import LEASE_SECONDS
 from db.store.spool import SpoolingAttemptStore, claim_with_spool, deliver_left_behind
+from workers.failures import failure_class
+from workers.micro_batches import OUT_OF_MEMORY, after_failures, micro_batch, smaller
 from workers.provenance import this_process
 from workers.spec import TrialSpec
 from workers.trial import Folders, run_trial
@@ -44,6 +38,8 @@ EXIT_SUCCEEDED = 0
 EXIT_FAILED = 10
 EXIT_INTERRUPTED = 11
 EXIT_STALE = 12
+# As failed, for want of GPU memory, and a smaller micro-batch may do: the next attempt takes one.
+EXIT_OUT_OF_MEMORY = 14
 # Its end waits on this machine, with what else the database does not have; the next attempt delivers it.
 EXIT_UNDELIVERED = 13
 
@@ -73,11 +69,12 @@ def main() -> int:
     engine = wait(lambda: open_database(resolve_url(None), create=False))
     reader = Reader(engine)
     found = wait(lambda: reader.spec(sweep_id=arguments.sweep_id, trial_id=arguments.trial_id))
-    spec = TrialSpec.model_validate(found)
     spool = arguments.trial_folder / "spool"
     left = wait(lambda: deliver_left_behind(engine, spool, trial_id=arguments.trial_id, say=_say))
     if left is AttemptState.FAILED:
         return EXIT_FAILED
+    attempts = wait(lambda: reader.attempts(arguments.trial_id))
+    spec = after_failures(TrialSpec.model_validate(found), attempts)
     claim = partial(claim_with_spool, engine, trial_id=arguments.trial_id, sweep_id=arguments.sweep_id)
     try:
         store = wait(lambda: claim(process=this_process(), folder=spool, say=_say))
@@ -86,15 +83,31 @@ def main() -> int:
         store.log_to(str(log))
         threading.Thread(target=_keep_lease, args=(store, stopping), name="lease", daemon=True).start()
         folders = Folders(models=arguments.models_folder, trial=arguments.trial_folder)
-        run = partial(run_trial, spec, store=store, reader=reader, folders=folders, is_stopping=stopping.is_set)
-        return _run(run, store, wait_seconds=arguments.wait_seconds)
+        run = partial(
+            run_trial,
+            spec,
+            store=store,
+            reader=reader,
+            folders=folders,
+            is_stopping=stopping.is_set,
+            on_loss=partial(_end_for_another, store, arguments.wait_seconds),
+        )
+        exit_code, failure = _run(run, store, wait_seconds=arguments.wait_seconds)
+        may_go_on = failure == OUT_OF_MEMORY and smaller(spec, micro_batch(spec)) is not None
+        return EXIT_OUT_OF_MEMORY if exit_code == EXIT_FAILED and may_go_on else exit_code
     except StaleAttemptError as error:
         _say(error)
         return EXIT_STALE
 
 
-def _run(run: Callable[[], AttemptState], store: SpoolingAttemptStore, *, wait_seconds: float) -> int:
-    """Run the trial and record how it ended; returns once the database knows, or cannot be waited for any longer."""
+def _run(
+    run: Callable[[], AttemptState], store: SpoolingAttemptStore, *, wait_seconds: float
+) -> tuple[int, str | None]:
+    """Run the trial and record how it ended: the exit code, and the kind of failure.
+
+    Returns once the database knows, or cannot be waited for any longer.
+    """
+    failure = None
     try:
         outcome = run()
         store.end(outcome)
@@ -103,33 +116,21 @@ def _run(run: Callable[[], AttemptState], store: SpoolingAttemptStore, *, wait_s
         raise
     except BaseException as error:
         traceback.print_exc()
-        outcome = AttemptState.FAILED
+        outcome, failure = AttemptState.FAILED, failure_class(error)
         store.end(
             outcome,
-            failure_class=failure_class(error),
+            failure_class=failure,
             message=str(error) or type(error).__name__,
             traceback=traceback.format_exc(),
         )
         is_known = store.wait_until_delivered(wait_seconds)
-    return _EXIT_CODES[outcome] if is_known else EXIT_UNDELIVERED
+    return _EXIT_CODES[outcome] if is_known else EXIT_UNDELIVERED, failure
 
 
-def failure_class(error: BaseException) -> str:
-    """The kind of failure, in one word."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "disk_full"
-    known: list[tuple[type[BaseException], str]] = [
-        (SpecError, "spec"),
-        (EnvironmentProblem, "environment"),
-        (EngineError, "engine"),
-        (NumericalError, "numerical"),
-        (CheckpointError, "checkpoint"),
-        (MemoryError, "host_memory"),
-    ]
-    for kind, name in known:
-        if isinstance(error, kind):
-            return name
-    return "gpu_memory" if type(error).__name__ == "OutOfMemoryError" else "code"
+def _end_for_another(store: SpoolingAttemptStore, wait_seconds: float, failure: str, message: str) -> None:
+    """Another process of the trial failed, and this one waits for it in vain: record that and end, from a thread."""
+    store.end(AttemptState.FAILED, failure_class=failure, message=message)
+    os._exit(EXIT_FAILED if store.wait_until_delivered(wait_seconds) else EXIT_UNDELIVERED)
 
 
 def _die_with_launcher() -> None:

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from workers import spec
+
 FORMULA_VERSION = 1
 
 
@@ -109,6 +111,11 @@ class Lora:
     rank: int
     targets: Literal["attention", "all"] = "all"
 
+    @classmethod
+    def from_spec(cls, lora: spec.Lora | None) -> Lora | None:
+        """The adapters of a specification; None for a full training."""
+        return None if lora is None else cls(lora.rank, "all" if lora.targets == "all_linear" else "attention")
+
     def weights(self, shape: DecoderShape) -> int:
         """Trained weights: for each adapted matrix, rank x (inputs + outputs)."""
         if self.targets == "all" and shape.num_experts:
@@ -179,21 +186,25 @@ def block_flops(
     *,
     has_old_logprobs: bool,
     has_reference: bool,
+    trained_lengths: Sequence[tuple[float, float]] | None = None,
     num_epochs: int = 1,
     lora: Lora | None = None,
 ) -> BlockFlops:
     """The phases of one rollout block; `lengths` holds (prompt, completion) tokens of every completion.
 
-    Completions whose group has no variance, and masked ones, cost as much as the others. With `lora`, completions
+    Completions whose group has no variance, and masked ones, cost as much as the others. `trained_lengths` is given
+    where not all that were drawn and scored are trained on. With `lora`, completions
     are drawn from merged weights, and the reference is the same model without its adapters.
     """
     generation = sum(generation_flops(shape, prompt_tokens=p, completion_tokens=c) for p, c in lengths)
     scoring = sum(forward_flops(shape, tokens=p + c, head_tokens=c) for p, c in lengths)
+    trained = lengths if trained_lengths is None else trained_lengths
     if lora is None:
-        policy_scoring, train = scoring, 3.0 * scoring
+        policy_scoring = scoring
+        train = 3.0 * sum(forward_flops(shape, tokens=p + c, head_tokens=c) for p, c in trained)
     else:
         policy_scoring = sum(lora_forward_flops(shape, lora, tokens=p + c, head_tokens=c) for p, c in lengths)
-        train = sum(lora_train_flops(shape, lora, tokens=p + c, head_tokens=c) for p, c in lengths)
+        train = sum(lora_train_flops(shape, lora, tokens=p + c, head_tokens=c) for p, c in trained)
     return BlockFlops(
         generation=generation,
         old_logprob=policy_scoring if has_old_logprobs else 0.0,

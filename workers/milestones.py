@@ -6,11 +6,10 @@ Budgets are milestones on one trajectory: a trial stops at the end of the first 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workers.flops import BlockFlops, DecoderShape, block_flops
+from workers.flops import BlockFlops
 from workers.spec import Algorithm, Budget, Evaluation
 
 
@@ -23,8 +22,9 @@ class Progress:
     tokens: int = 0
     flops: float = 0.0
     seconds: float = 0.0
+    gpu_seconds: float = 0.0
 
-    def after(self, *, samples: int, tokens: int, flops: BlockFlops, seconds: float) -> Progress:
+    def after(self, *, samples: int, tokens: int, flops: BlockFlops, seconds: float, num_gpus: float) -> Progress:
         """One step later."""
         return Progress(
             step=self.step + 1,
@@ -32,12 +32,19 @@ class Progress:
             tokens=self.tokens + tokens,
             flops=self.flops + flops.total,
             seconds=self.seconds + seconds,
+            gpu_seconds=self.gpu_seconds + seconds * num_gpus,
         )
 
     def spent(self, budget: Budget) -> float:
         """What counts against `budget`, in its unit."""
         return float(
-            {"steps": self.step, "samples": self.samples, "tokens": self.tokens, "flops": self.flops}[budget.unit]
+            {
+                "steps": self.step,
+                "samples": self.samples,
+                "tokens": self.tokens,
+                "flops": self.flops,
+                "gpu_hours": self.gpu_seconds / 3600,
+            }[budget.unit]
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -78,19 +85,10 @@ def is_log_spaced(step: int, points_per_decade: int) -> bool:
     return any(round(10 ** (i / points_per_decade)) == step for i in (nearest - 1, nearest, nearest + 1))
 
 
-def most_steps(budget: Budget, algorithm: Algorithm, shape: DecoderShape, *, prompt_tokens: Iterable[int]) -> int:
-    """A number of steps in which the last milestone is reached for sure.
-
-    The trainer wants a horizon and the data a length before the first completion is drawn. For tokens and FLOPs
-    it is the number of steps if every prompt were the shortest one and every completion one token long.
-    """
+def last_step(budget: Budget, algorithm: Algorithm) -> int | None:
+    """The step that reaches the last milestone; None where that is not known before it has been taken."""
     if budget.unit == "steps":
         return math.ceil(budget.last)
-    if budget.unit == "samples":
+    if budget.unit == "samples" and not algorithm.dynamic_sampling:
         return math.ceil(budget.last / algorithm.prompts_per_step)
-    shortest = min(prompt_tokens)
-    completions = algorithm.completions_per_step
-    if budget.unit == "tokens":
-        return math.ceil(budget.last / (completions * (shortest + 1)))
-    least = block_flops(shape, [(shortest, 1)], has_old_logprobs=False, has_reference=False)
-    return math.ceil(budget.last / (completions * least.total))
+    return None

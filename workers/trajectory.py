@@ -20,11 +20,14 @@ from db.records import CheckpointRecord, StepRecord
 from db.states import Directive
 from db.store import AttemptStore
 from workers.checkpoints import delete_checkpoint, seal_checkpoint
+from workers.distributed.exchange import Decision, Ending, from_leader, wait_for_all, whole_block
 from workers.evaluation.evaluator import Evaluator
-from workers.flops import FORMULA_VERSION, BlockFlops, DecoderShape, block_flops
+from workers.flops import FORMULA_VERSION, BlockFlops, DecoderShape, Lora, block_flops
 from workers.milestones import Progress, is_complete, is_due, reached
-from workers.spec import TrialSpec
-from workers.training.trainers import BlockObserver
+from workers.spec import Evaluation, TrialSpec
+from workers.training.block_observer import BlockObserver
+from workers.training.prompt_stream import PromptStream
+from workers.training.trl_losses import needs_old_logprobs
 
 # TRL's names of what a step row holds. A metric that TRL did not log is NULL.
 _TRL_METRICS = {
@@ -62,8 +65,8 @@ class Trajectory(TrainerCallback):
         store: AttemptStore,
         evaluator: Evaluator,
         observer: BlockObserver,
+        stream: PromptStream,
         shape: DecoderShape,
-        nominal_params: float | None,
         progress: Progress,
         saved: Sequence[SavedCheckpoint],
         checkpoint_folder: Path,
@@ -73,9 +76,9 @@ class Trajectory(TrainerCallback):
         self._spec = spec
         self._store = store
         self._evaluator = evaluator
-        self._observer = observer
+        self.observer = observer
+        self.stream = stream
         self._shape = shape
-        self._nominal_params = nominal_params
         self.progress = progress
         self._saved = list(saved)
         self._last_known_step = progress.step  # of the newest checkpoint that the database knows
@@ -89,7 +92,7 @@ class Trajectory(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if state.global_step % self._spec.algorithm.updates_per_step == 0:
+        if state.global_step % self._spec.algorithm.updates_per_block == 0:
             self._step_started = time.perf_counter()
 
     def on_log(
@@ -103,11 +106,12 @@ class Trajectory(TrainerCallback):
         if logs is None or "train_runtime" in logs:  # the summary after the last step
             return
         self._updates.append(dict(logs))
-        if state.global_step % self._spec.algorithm.updates_per_step == 0:
+        if state.global_step % self._spec.algorithm.updates_per_block == 0:
             self._end_step(control, kwargs["model"])
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         assert args.output_dir is not None
+        wait_for_all()  # each process writes a part
         step = self.progress.step
         sealed = seal_checkpoint(
             Path(args.output_dir) / f"checkpoint-{state.global_step}",
@@ -128,52 +132,71 @@ class Trajectory(TrainerCallback):
             self._last_known_step = step
         self._delete_old_checkpoints()
 
-    def score(
-        self, model: Any, *, step: int, at_milestone: bool, is_last: bool, known: Sequence[tuple[str, str]]
-    ) -> None:
-        """Score the policy on every benchmark that is due and not `known` (benchmark, protocol) already."""
-        for evaluation in self._spec.evaluations:
-            if not is_due(evaluation, step=step, at_milestone=at_milestone, is_last=is_last):
-                continue
-            if self._evaluator.names(evaluation) not in known:
-                self._store.record_evaluation(self._evaluator.score(model, evaluation, step=step))
+    def score_base(self, model: Any, *, known: Sequence[tuple[str, str]]) -> None:
+        """Score the policy before its first update on every benchmark that is not `known` (benchmark, protocol)."""
+        due = self._due(step=0, is_last=False)
+        self._score(model, [each for each in due if self._evaluator.names(each) not in known], step=0)
+
+    def _due(self, *, step: int, is_last: bool) -> tuple[Evaluation, ...]:
+        at = self._at_milestone
+        return tuple(
+            each for each in self._spec.evaluations if is_due(each, step=step, at_milestone=at, is_last=is_last)
+        )
+
+    def _score(self, model: Any, evaluations: Sequence[Evaluation], *, step: int) -> None:
+        for evaluation in evaluations:
+            self._store.record_evaluation(self._evaluator.score(model, evaluation, step=step))
 
     def _end_step(self, control: TrainerControl, model: Any) -> None:
         seconds = time.perf_counter() - self._step_started
-        before, block, updates = self.progress, self._observer.take(), self._updates
+        before, block, updates = self.progress, whole_block(self.observer.take()), self._updates
         self._updates = []
         self._check_block(updates)
-        flops = block_flops(
-            self._shape,
-            block.lengths,
-            # With one update a block the policy is still the one that sampled. TRL then scores it anew with vLLM only,
-            # to compare the two: a diagnostic, which must not make compute depend on the engine.
-            has_old_logprobs=block.has_old_logprobs and self._spec.algorithm.updates_per_step > 1,
-            has_reference=block.has_reference,
-        )
+        flops = self._flops(block)
         self.progress = before.after(
-            samples=self._spec.algorithm.prompts_per_step,
+            samples=self.stream.position - before.samples,
             tokens=sum(p + c for p, c in block.lengths),
             flops=flops,
             seconds=seconds,
+            num_gpus=self._spec.execution.num_gpus,
         )
-        directive = self._store.record_step(self._step_record(block, flops, updates, seconds))
+        directive = self._store.record_step(self._step_record(before, block, flops, updates, seconds))
         self._at_milestone = bool(reached(self._spec.budget, before, self.progress))
         complete = is_complete(self._spec.budget, self.progress)
         stopping = directive is Directive.DRAIN or self._is_stopping()
-        self.score(model, step=self.progress.step, at_milestone=self._at_milestone, is_last=complete, known=())
+        decision = from_leader(Decision(self._due(step=self.progress.step, is_last=complete), self.progress.step))
+        self._score(model, decision.evaluations, step=decision.step)
+        stops = complete or stopping or control.should_training_stop
         every = self._spec.execution.checkpoint_every_steps
-        control.should_training_stop = complete or stopping or control.should_training_stop
-        control.should_save = control.should_training_stop or self._at_milestone or self.progress.step % every == 0
+        ending = from_leader(Ending(stops or self._at_milestone or self.progress.step % every == 0, stops))
+        control.should_save, control.should_training_stop = ending.saves, ending.stops
+
+    def _flops(self, block: BlockObserver) -> BlockFlops:
+        """What the algorithm needed, whichever engine drew: see `needs_old_logprobs`."""
+        algorithm = self._spec.algorithm
+        return block_flops(
+            self._shape,
+            block.lengths,
+            trained_lengths=block.trained_lengths,
+            has_old_logprobs=needs_old_logprobs(algorithm),
+            has_reference=block.has("reference"),
+            num_epochs=algorithm.epochs_per_step,
+            lora=Lora.from_spec(self._spec.lora),
+        )
 
     def _step_record(
-        self, block: BlockObserver, flops: BlockFlops, updates: Sequence[Mapping[str, float]], seconds: float
+        self,
+        before: Progress,
+        block: BlockObserver,
+        flops: BlockFlops,
+        updates: Sequence[Mapping[str, float]],
+        seconds: float,
     ) -> StepRecord:
         now = self.progress
-        nominal = self._nominal_params
+        nominal = self._spec.model.nominal_params
         return StepRecord(
             step=now.step,
-            samples=self._spec.algorithm.prompts_per_step,
+            samples=now.samples - before.samples,
             prompt_tokens=sum(p for p, _ in block.lengths),
             completion_tokens=sum(c for _, c in block.lengths),
             cumulative_samples=now.samples,

@@ -7,43 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workers.spec import Evaluation, Execution, Loss, TrialSpec
-
-_TRAINED = frozenset({"clip_low", "clip_high", "kl_coefficient", "advantage_scale", "sampler_correction_cap"})
+from workers.milestones import last_step
+from workers.spec import Evaluation, Execution, TrialSpec
+from workers.training.trl_losses import unlike_trl
 
 
 def unsupported(spec: TrialSpec) -> list[str]:
     """A sentence for each setting of `spec` that cannot be run."""
-    return [f"{name} ({value}) cannot be run by this version" for name, value in _settings(spec)]
+    settings = [f"{name} ({value}) cannot be run by this version" for name, value in _settings(spec)]
+    return settings + list(unlike_trl(spec.algorithm)) + list(_undefined(spec))
 
 
 def _settings(spec: TrialSpec) -> Iterator[tuple[str, object]]:
-    if spec.data.train is not None:
-        yield "data.train", spec.data.train
-    if spec.algorithm.name != "grpo":
-        yield "algorithm", spec.algorithm.name
-    for name, field in Loss.model_fields.items():
-        value = getattr(spec.algorithm, name)
-        needs_reference = name in ("reference_dtype", "kl_placement", "kl_times_ratio")
-        if (
-            name not in _TRAINED
-            and value != field.default
-            and not (needs_reference and not spec.algorithm.kl_coefficient)
-        ):
-            yield f"loss.{name}", value
-    if spec.algorithm.epochs_per_step != 1:
-        yield "epochs_per_step", spec.algorithm.epochs_per_step
-    if spec.optimizer.schedule != "constant":
-        yield "optimizer.schedule", spec.optimizer.schedule
-    for section in ("lora", "environment"):
-        if getattr(spec, section) is not None:
-            yield section, getattr(spec, section)
+    if spec.environment is not None:
+        yield "environment", spec.environment
     for evaluation in spec.evaluations:
         for name in ("benchmark", "protocol", "top_p", "max_completion_tokens"):
             if getattr(evaluation, name) != Evaluation.model_fields[name].default:
                 yield f"evaluations.{name}", getattr(evaluation, name)
-    if spec.budget.unit == "gpu_hours":
-        yield "budgets.unit", spec.budget.unit
     yield from _execution(spec.execution)
 
 
@@ -53,5 +34,20 @@ def _execution(execution: Execution) -> Iterator[tuple[str, object]]:
     for name in ("nodes", "tensor_parallel"):
         if (getattr(execution, name) or 1) > 1:
             yield f"resources.{name}", getattr(execution, name)
-    if execution.sleep_mode:
-        yield "resources.sleep_mode", execution.sleep_mode
+
+
+def _undefined(spec: TrialSpec) -> Iterator[str]:
+    """What cannot be done for want of something that the specification does not say."""
+    unit = spec.budget.unit
+    if spec.optimizer.schedule != "constant" and last_step(spec.budget, spec.algorithm) is None:
+        yield (
+            f"optimizer.schedule {spec.optimizer.schedule} falls until the last budget, and at which step that is "
+            f"reached is not known in {unit}; give budgets in steps or samples"
+        )
+    if spec.data.train is not None and any(each.method == "answer_probability" for each in spec.evaluations):
+        yield (
+            "evaluations.method answer_probability is of answers with one spelling, and those of data.train have many; "
+            "use `method: sampled`"
+        )
+    if unit == "gpu_hours" and not spec.execution.num_gpus:
+        yield "a budget in gpu_hours is never reached on a CPU; give it in another unit, or the trial a GPU"

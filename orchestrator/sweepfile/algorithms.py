@@ -40,10 +40,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "loss.dual_clip": None,
         "loss.kl_coefficient": 0.0,
     },
-    "sapo": {"loss.surrogate": "sapo", "loss.dual_clip": None, "loss.kl_coefficient": 0.0},  # arXiv 2511.20347
+    "sapo": {  # arXiv 2511.20347
+        "loss.surrogate": "sapo",
+        "loss.aggregation": "sequence_mean",
+        "loss.dual_clip": None,
+        "loss.kl_coefficient": 0.0,
+    },
     "luspo": {  # arXiv 2602.05261
-        "loss.surrogate": "luspo",
         "loss.importance_ratio": "sequence",
+        "loss.aggregation": "sequence_sum",
         "loss.dual_clip": None,
         "loss.kl_coefficient": 0.0,
     },
@@ -60,6 +65,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "loss.aggregation": "sequence_mean",
         "loss.dual_clip": None,
         "loss.kl_placement": "reward",
+        "loss.sampler_correction": "none",
     },
     "reinforce_pp": {  # Hu et al. 2025, arXiv 2501.03262, with the leave-one-out baseline of its group variant
         "loss.baseline": "leave_one_out",
@@ -68,6 +74,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "loss.aggregation": "sequence_mean",
         "loss.dual_clip": None,
         "loss.kl_placement": "reward",
+        "loss.sampler_correction": "none",
     },
     "lite_ppo": {"loss.advantage_scale": "batch"},  # Liu et al. 2025, arXiv 2508.08221
 }

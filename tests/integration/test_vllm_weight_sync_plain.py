@@ -125,7 +125,7 @@ def build_trainer(folder: Path, seed: int, settings: Mapping[str, object], rollo
 def train(folder: Path, seed: int, settings: Mapping[str, object] | None = None, stale: bool = False) -> dict[str, Any]:
     rollouts: list[list[int]] = []
     with trial_engine(seed=seed, dtype="float32"):
-        trainer = build_trainer(folder, seed, settings or importance_sampling_settings("off"), rollouts)
+        trainer = build_trainer(folder, seed, settings or importance_sampling_settings("none", cap=3.0), rollouts)
     if stale:
         trainer.vllm_generation.sync_weights = trainer.vllm_generation.llm.reset_prefix_cache
     trainer.train()

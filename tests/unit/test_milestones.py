@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from workers.flops import BlockFlops, DecoderShape
-from workers.milestones import Progress, is_complete, is_due, is_log_spaced, most_steps, reached
+from workers.flops import BlockFlops
+from workers.milestones import Progress, is_complete, is_due, is_log_spaced, last_step, reached
 from workers.spec import Algorithm, Budget, Evaluation
 
 BLOCK = BlockFlops(generation=10.0, old_logprob=0.0, reference=0.0, train=30.0)
-SHAPE = DecoderShape(64, 2, 4, 2, 16, 192, 57)
 ALGORITHM = Algorithm(group_size=8, prompts_per_step=64)
 
 
 def after(steps: int) -> Progress:
     progress = Progress()
     for _ in range(steps):
-        progress = progress.after(samples=64, tokens=6656, flops=BLOCK, seconds=0.5)
+        progress = progress.after(samples=64, tokens=6656, flops=BLOCK, seconds=0.5, num_gpus=0)
     return progress
 
 
@@ -57,13 +56,14 @@ def test_a_policy_is_always_scored_before_the_first_and_after_the_last_step() ->
     assert not is_due(evaluation, step=7, at_milestone=False, is_last=False)
 
 
-@pytest.mark.parametrize(("unit", "at"), [("steps", 7), ("samples", 440), ("tokens", 40_000), ("flops", 2e9)])
-def test_the_horizon_is_never_too_short(unit: str, at: float) -> None:
-    from workers.flops import block_flops
+def test_the_last_step_is_known_where_a_step_takes_a_known_part_of_the_budget() -> None:
+    units = {"steps": 7.0, "samples": 440.0, "tokens": 40_000.0, "flops": 2e9, "gpu_hours": 1.0}
+    last = {unit: last_step(Budget.model_validate({"unit": unit, "at": [at]}), ALGORITHM) for unit, at in units.items()}
+    assert last == {"steps": 7, "samples": 7, "tokens": None, "flops": None, "gpu_hours": None}
+    anew = ALGORITHM.model_copy(update={"dynamic_sampling": True})
+    assert last_step(Budget(unit="samples", at=(440.0,)), anew) is None, "a step may take more prompts than one block"
 
-    budget = Budget.model_validate({"unit": unit, "at": [at]})
-    cheapest = block_flops(SHAPE, [(9, 1)] * 512, has_old_logprobs=False, has_reference=False)
-    progress = Progress()
-    for _ in range(most_steps(budget, ALGORITHM, SHAPE, prompt_tokens=[9, 12])):
-        progress = progress.after(samples=64, tokens=512 * 10, flops=cheapest, seconds=0.0)
-    assert is_complete(budget, progress)
+
+def test_gpu_hours_are_those_of_all_gpus() -> None:
+    progress = Progress().after(samples=1, tokens=1, flops=BlockFlops(1, 0, 0, 0), seconds=900.0, num_gpus=4)
+    assert is_complete(Budget(unit="gpu_hours", at=(1.0,)), progress)

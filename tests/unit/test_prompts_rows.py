@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from db.errors import SpecError
-from workers.prompts import Message
+from workers.prompts import Message, Prompt
+from workers.prompts.ground_truth import is_quoted, unquoted
 from workers.prompts.rows import read_prompts
 
 
@@ -55,6 +56,76 @@ def test_a_pass_rate_that_is_not_a_number_is_missing(tmp_path: Path) -> None:
     assert prompt.pass_rate is None
 
 
+def test_a_pass_rate_may_have_a_column_of_its_own(tmp_path: Path) -> None:
+    own = [row(extra_info={"index": 0}) | {"qwen2.5_7b_pass_rate": rate} for rate in (0.25, None, float("nan"))]
+    both = [row() | {"qwen2.5_7b_pass_rate": 0.25}]
+    assert [each.pass_rate for each in read_prompts([written(tmp_path, own)], split="train")] == [0.25, None, None]
+    assert [each.pass_rate for each in read_prompts([written(tmp_path, both)], split="train")] == [0.5]
+
+
+def test_only_three_columns_are_needed(tmp_path: Path) -> None:
+    bare = {name: value for name, value in row().items() if name in ("data_source", "prompt", "reward_model")}
+    (prompt,) = read_prompts([written(tmp_path, [bare])], split="train")
+    assert (prompt.answer, prompt.pass_rate, prompt.prefix) == ("1", None, "")
+
+
+@pytest.mark.parametrize(
+    ("data_source", "ground_truth", "answer"),
+    [
+        ("codegen__leetcode2k", '{"functional": "check(add)"}', '{"functional": "check(add)"}'),
+        ("codegen__taco", '{"inputs": ["1"], "outputs": ["2"]}', '{"inputs": ["1"], "outputs": ["2"]}'),
+        ("logic__graph_logical_dataset", "vovojl", "vovojl"),
+        ("logic__ordering_puzzle_dataset", ["owl", "aigle é"], '["owl", "aigle é"]'),
+        ("logic__zebra_puzzle_dataset", {"header": ["P"], "rows": [["1"]]}, '{"header": ["P"], "rows": [["1"]]}'),
+        ("simulation__barc", [[1, 2], [3, 4]], "[[1, 2], [3, 4]]"),
+        ("stem__web", "2.5 m/s", "2.5 m/s"),
+        ("math__deepscaler_preview", ["7"], "7"),
+    ],
+)
+def test_the_answer_is_text_whatever_the_source_keeps(
+    tmp_path: Path, data_source: str, ground_truth: object, answer: str
+) -> None:
+    changed = row(
+        data_source=data_source,
+        reward_model={"ground_truth": ground_truth},
+        apply_chat_template=True,
+        extra_info={"split": None, "prefix": "import math"},
+    )
+    (prompt,) = read_prompts([written(tmp_path, [changed])], split="train")
+    assert (prompt.answer, prompt.prefix) == (answer, "import math")
+
+
+def test_a_prompt_that_is_the_text_of_a_list_of_messages_can_be_undone() -> None:
+    turns = [{"content": "Write `f`.\n'x'", "role": "user"}]
+    quoted = Prompt((Message("user", str(turns)),), "7", "codegen__humaneval", None, 0)
+    plain = Prompt((Message("user", "Write `f`.\n'x'"),), "7", "codegen__humaneval", None, 0)
+    assert is_quoted(quoted)
+    assert unquoted(quoted) == plain
+
+
+@pytest.mark.parametrize("content", ["[{", "[{'role': 'user'}]", "[{1: 2}] is a list", "Is [{}] empty?"])
+def test_no_other_prompt_is_taken_for_a_quoted_one(content: str) -> None:
+    prompt = Prompt((Message("user", content),), "7", "maths", None, 0)
+    assert not is_quoted(prompt)
+    assert unquoted(prompt) is prompt
+
+
+@pytest.mark.parametrize("told", ["test", "val", "validation"])
+def test_heldout_rows_may_be_called_validation(tmp_path: Path, told: str) -> None:
+    file = written(tmp_path, [row(extra_info={"split": told})])
+    assert len(read_prompts([file], split="test")) == 1
+    with pytest.raises(SpecError, match=f"it belongs to split '{told}', and 'train' is wanted"):
+        read_prompts([file], split="train")
+
+
+def test_parts_of_several_frames_are_counted_on(tmp_path: Path) -> None:
+    files = [
+        written(tmp_path, [row(1), row(2)], name="a.parquet", places=[3, 9]),
+        written(tmp_path, [row(5), row(6)], name="b.parquet", places=[9, 11]),
+    ]
+    assert [prompt.index for prompt in read_prompts(files, split="train")] == [0, 1, 2, 3]
+
+
 def test_rows_of_several_files_are_counted_on(tmp_path: Path) -> None:
     files = [written(tmp_path, [row(1), row(2)], name="a.parquet"), written(tmp_path, [row(3)], name="b.parquet")]
     prompts = read_prompts(files, split="train")
@@ -86,6 +157,17 @@ def test_files_that_hold_one_row_twice_are_refused(tmp_path: Path) -> None:
         ({"reward_model": {"ground_truth": ""}}, "there is no answer: .* not ''"),
         ({"reward_model": {"style": "rule"}}, "there is no answer: .* not None"),
         ({"reward_model": {"ground_truth": 7}}, "there is no answer: .* not 7"),
+        ({"reward_model": {"ground_truth": []}}, r"there is no answer: .* not \[\]"),
+        ({"reward_model": {"ground_truth": ["7", "8"]}}, r"there is no answer: .* not \['7', '8'\]"),
+        ({"reward_model": {"ground_truth": {"x": "7"}}}, r"there is no answer: .* not \{'x': '7'\}"),
+        ({"reward_model": None}, "there is no answer: .* not None"),
+        ({"data_source": "codegen__taco"}, r"of codegen__taco must be the tests, a JSON object .* not '1'"),
+        ({"apply_chat_template": False}, "`apply_chat_template` is false, and every prompt goes through"),
+        ({"extra_info": {"prefix": 3}}, r"`extra_info\.prefix` is 3, and it must be the text"),
+        (
+            {"qwen2.5_7b_pass_rate": -1, "extra_info": None},
+            r"`qwen2\.5_7b_pass_rate` is -1, and it must be from 0 to 1",
+        ),
         ({"data_source": None}, "`data_source` is None"),
         ({"extra_info": {"qwen2.5_7b_pass_rate": 62.5}}, r"pass_rate` is 62\.5, and it must be from 0 to 1"),
         ({"extra_info": {"qwen2.5_7b_pass_rate": "0.5"}}, "pass_rate` is '0.5'"),
@@ -106,7 +188,7 @@ def test_training_rows_are_not_held_out(tmp_path: Path) -> None:
 
 def test_missing_columns_are_named_with_those_that_are_there(tmp_path: Path) -> None:
     pd.DataFrame({"question": ["?"], "data_source": ["maths"]}).to_parquet(tmp_path / "x.parquet")
-    with pytest.raises(SpecError, match=r"no column prompt, reward_model, extra_info; .* has question, data_source"):
+    with pytest.raises(SpecError, match=r"no column prompt, reward_model; .* has question, data_source"):
         read_prompts([tmp_path / "x.parquet"], split="train")
 
 

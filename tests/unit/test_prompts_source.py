@@ -57,6 +57,24 @@ def test_of_a_folder_the_only_file_is_meant_or_those_for_training_or_the_one_tha
 
 
 @pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["x_test_500.parquet", "x_train_53904.parquet"], ["x_test_500.parquet"]),
+        (["train/a.parquet", "test/b.parquet", "test/c.parquet"], ["test/b.parquet", "test/c.parquet"]),
+        (["latest.parquet"], ["latest.parquet"]),
+    ],
+)
+def test_of_a_folder_the_files_for_testing_are_held_out(tmp_path: Path, names: list[str], expected: list[str]) -> None:
+    source = PromptSource(str(folder_of(tmp_path, *names)))
+    assert [path.relative_to(tmp_path).as_posix() for path in find_files(source, split="test")] == expected
+
+
+def test_where_no_file_is_called_so_the_folder_of_that_name_is_meant(tmp_path: Path) -> None:
+    folder_of(tmp_path, "train/maths.parquet", "train/code.parquet", "online_eval/maths.parquet")
+    assert found(PromptSource(str(tmp_path)), tmp_path) == ["train/code.parquet", "train/maths.parquet"]
+
+
+@pytest.mark.parametrize(
     ("names", "file", "message"),
     [
         ([], None, r"no parquet file there has the word `train` in its name; name the one"),
@@ -159,6 +177,14 @@ def test_of_a_hub_data_set_the_training_file_is_fetched_or_the_one_that_is_named
     assert fetched == {Path(expected).name}
 
 
+@pytest.mark.usefixtures("hub")
+def test_of_a_hub_data_set_the_file_for_testing_is_held_out(tmp_path: Path) -> None:
+    (path,) = find_files(PromptSource("org/maths", REVISION), split="test")
+
+    assert path.read_bytes() == HUB_FILES["easy-to-hard/maths_test_2.parquet"]
+    assert {path.name for path in tmp_path.rglob("*.parquet")} == {"maths_test_2.parquet"}
+
+
 def test_a_revision_that_was_fetched_once_needs_no_hub(hub: ThreadingHTTPServer) -> None:
     first = find_files(PromptSource("org/maths", REVISION))
     hub.shutdown()
@@ -196,7 +222,10 @@ def test_a_hub_that_does_not_answer_is_the_machines_error(monkeypatch: pytest.Mo
 
 
 def test_importing_prompts_imports_nothing_heavy() -> None:
-    modules = ("source", "rows", "curriculum", "slices", "duplicates", "lengths")
+    modules = [
+        "source", "rows", "ground_truth", "curriculum", "slices", "duplicates", "lengths", "heldout", "training_set",
+        "inspection",
+    ]  # fmt: skip
     program = "import sys\n" + "\n".join(f"import workers.prompts.{name}" for name in modules)
     heavy = ("torch", "datasets", "pandas", "pyarrow", "numpy", "huggingface_hub", "transformers")
     program += f"\nprint(*(name for name in {heavy} if name in sys.modules))"

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 from db.errors import NumericalError
 from db.records import DataSetRecord, EvaluationRecord, ProblemResult
-from workers.evaluation.answer_probability import Encoded, encode_problems, encoded_probabilities
+from workers.evaluation.answer_probability import Encoded, encoded_probabilities
 from workers.evaluation.score_names import benchmark_name, protocol_name
 from workers.flops import DecoderShape, forward_flops, generation_flops
+from workers.rewards import Answer
 from workers.spec import Evaluation, Sampling
-from workers.tasks import Problem, Task
+from workers.trial_data import Question, TrialData
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -32,24 +33,27 @@ _BATCH_SIZE = 256
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Scores a policy on one task's held-out problems by any `Evaluation`."""
+    """Scores a policy on a trial's held-out problems by any `Evaluation`."""
 
-    task: Task
-    problems: Sequence[Problem]
+    data: TrialData
     tokenizer: PreTrainedTokenizerBase
     shape: DecoderShape
     sampling: Sampling
     seed: int
 
+    @property
+    def problems(self) -> Sequence[Question]:
+        return self.data.heldout
+
     @cached_property
     def encoded(self) -> list[Encoded]:
         """The problems' token ids; the same at every evaluation."""
-        return encode_problems(self.tokenizer, self.problems)
+        return self.data.encode_heldout()
 
     @cached_property
     def data_set(self) -> DataSetRecord:
         """The problems, one by one, so that scores are kept for each of them."""
-        each = tuple(sha256(f"{p.prompt}\0{p.answer}".encode()).hexdigest() for p in self.problems)
+        each = tuple(problem.sha256 for problem in self.problems)
         whole = sha256("\n".join(each).encode()).hexdigest()
         return DataSetRecord(
             name=f"heldout-{len(each)}", revision=None, sha256=whole, num_problems=len(each), problem_sha256s=each
@@ -105,20 +109,21 @@ class Evaluator:
 
         was_training = model.training
         model.eval()
-        counts, flops = [], 0.0
+        counts: list[int] = []
+        flops = 0.0
         try:
             # The trainer's random state must be the same whether or not a policy was scored in between.
             with torch.no_grad(), torch.random.fork_rng():
                 torch.manual_seed(self.seed * 1_000_003 + step)
                 for start in range(0, len(self.problems), _BATCH_SIZE):
                     rows = self.encoded[start : start + _BATCH_SIZE]
-                    answers = [problem.answer for problem in self.problems[start : start + _BATCH_SIZE]]
-                    for row, answer, drawn in zip(rows, answers, self._draw(model, rows, evaluation), strict=True):
-                        counts.append(sum(self._is_right(ids, answer) for ids in drawn))
-                        flops += sum(
-                            generation_flops(self.shape, prompt_tokens=len(row.prompt), completion_tokens=len(ids))
-                            for ids in drawn
-                        )
+                    drawn = self._draw(model, rows, evaluation)
+                    counts += self._right(self.problems[start : start + _BATCH_SIZE], drawn, evaluation)
+                    flops += sum(
+                        generation_flops(self.shape, prompt_tokens=len(row.prompt), completion_tokens=len(ids))
+                        for row, completions in zip(rows, drawn, strict=True)
+                        for ids in completions
+                    )
         finally:
             model.train(was_training)
         return counts, flops
@@ -145,8 +150,18 @@ class Evaluator:
             for index in range(len(rows))
         ]
 
-    def _is_right(self, ids: list[int], answer: str) -> bool:
-        return self.task.reward(self.tokenizer.decode(ids, skip_special_tokens=True), answer) >= 1.0
+    def _right(
+        self, problems: Sequence[Question], drawn: Sequence[Sequence[list[int]]], evaluation: Evaluation
+    ) -> list[int]:
+        """How many completions of each problem are right; one that could not be judged is not."""
+        answers = [
+            Answer(problem.data_source, self.tokenizer.decode(ids, skip_special_tokens=True), problem.truth)
+            for problem, completions in zip(problems, drawn, strict=True)
+            for ids in completions
+        ]
+        rewards = [verdict.reward for verdict in self.data.judge(answers, mode=evaluation.protocol)]
+        samples = len(rewards) // len(problems)
+        return [sum(each >= 1.0 for each in rewards[n * samples : (n + 1) * samples]) for n in range(len(problems))]
 
     def _until_eos(self, ids: list[int]) -> list[int]:
         eos = self.tokenizer.eos_token_id

@@ -13,6 +13,7 @@ from db.errors import NumericalError
 from db.records import Provenance
 from workers.provenance import describe_environment
 from workers.spec import TrialSpec
+from workers.training.trl_losses import trl_trainer
 
 Engine = Literal["transformers", "vllm"]
 
@@ -73,8 +74,12 @@ def engine_settings(spec: TrialSpec, engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def running_engine(trainer: object, engine: Engine) -> Iterator[None]:
-    """Surround training: whatever ends it, a vLLM engine is shut down and its memory freed."""
+    """Surround training: a vLLM engine is compared with the policy after the first update, and shut down at the end."""
     try:
+        if engine == "vllm":
+            from workers.generation.weight_sync import check_first_sync
+
+            check_first_sync(trainer)
         yield
     finally:
         if engine == "vllm":
@@ -93,7 +98,7 @@ def check_block(spec: TrialSpec, engine: Engine, updates: Sequence[Mapping[str, 
                     f"{name} became {value} at a learning rate of {spec.optimizer.learning_rate:g}; lower it, "
                     "or look at the reward and gradient norm of the steps before."
                 )
-    if engine == "vllm":
+    if engine == "vllm" and trl_trainer(spec.algorithm) == "grpo":  # the other one does not measure it
         from workers.generation.vllm_engine import check_weight_sync
 
         # TRL logs what concerns the whole block, such as this, with the block's first update.

@@ -14,13 +14,15 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from db.errors import EngineError, EnvironmentProblem
 from workers.generation.vllm_cpu_weights import check_weights_are_plain
 
+if TYPE_CHECKING:
+    from workers.spec import SamplerCorrection
+
 Dtype = Literal["float32", "bfloat16"]
-Correction = Literal["off", "token_truncate", "token_mask", "sequence_truncate", "sequence_mask"]
 
 LOGP_DIFFERENCE = "sampling/sampling_logp_difference/mean"
 
@@ -40,8 +42,6 @@ MAX_LOGP_DIFFERENCE: Mapping[Dtype, float] = {"float32": 5e-5, "bfloat16": 0.1}
 # Room for the keys and values of about 128k tokens of a 0.1M-parameter model, or of 5k tokens of a 0.5B one in float32.
 # vLLM fills it with zeros at once, and postpones sequences that find no room; one full sequence must fit.
 CPU_KV_CACHE_BYTES = 128 * 2**20
-
-IMPORTANCE_RATIO_MAX = 3.0
 
 
 def installed_build() -> Literal["cpu", "cuda"]:
@@ -158,7 +158,7 @@ def trial_engine(
         options["seed"] = engine_seed(seed, options["seed"])
         llm = build(**options, **additions)
         if on_cpu:
-            check_weights_are_plain(_engine_model(llm))
+            check_weights_are_plain(engine_model(llm))
         engines.append(llm)
         return llm
 
@@ -175,7 +175,8 @@ def trial_engine(
         )
 
 
-def _engine_model(llm: Any) -> Any:
+def engine_model(llm: Any) -> Any:
+    """The module that an engine in this process computes with."""
     return llm.llm_engine.model_executor.driver_worker.model_runner.model
 
 
@@ -190,17 +191,18 @@ def shut_down_engine(trainer: Any) -> None:
     llm.llm_engine.engine_core.shutdown()
 
 
-def importance_sampling_settings(mode: Correction) -> dict[str, object]:
+def importance_sampling_settings(mode: SamplerCorrection, *, cap: float) -> dict[str, object]:
     """`GRPOConfig` arguments that correct for the mismatch between engine and policy by `mode`.
 
-    "off" corrects nothing but still measures: TRL reports `LOGP_DIFFERENCE` only with its correction on, so the
-    ratios are computed and clamped to 1. TRL wants clip_min < clip_max; the double just below 1 becomes exactly 1
+    `cap` is the largest weight, or the ratio above which tokens or sequences are masked. "none" corrects nothing but
+    still measures: TRL reports `LOGP_DIFFERENCE` only with its correction on, so the ratios are computed and clamped
+    to 1. TRL wants clip_min < clip_max; the double just below 1 becomes exactly 1
     in the tensor's precision, and final weights are those of `vllm_importance_sampling_correction=False` to the
     last bit. The price is a forward pass over each block where TRL would otherwise need none, that is with one
     update a step.
     """
     on: dict[str, object] = {"vllm_importance_sampling_correction": True}
-    if mode == "off":
+    if mode == "none":
         return on | {
             "vllm_importance_sampling_mode": "token_truncate",
             "vllm_importance_sampling_clip_min": math.nextafter(1.0, 0.0),
@@ -209,7 +211,7 @@ def importance_sampling_settings(mode: Correction) -> dict[str, object]:
     return on | {
         "vllm_importance_sampling_mode": mode,
         "vllm_importance_sampling_clip_min": None,
-        "vllm_importance_sampling_clip_max": IMPORTANCE_RATIO_MAX,
+        "vllm_importance_sampling_clip_max": cap,
     }
 
 

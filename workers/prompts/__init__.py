@@ -1,8 +1,10 @@
 """The prompts of a study: rows of a curriculum, read, ordered, sliced for a data-reuse factor and compared.
 
-`source` finds the files, `rows` reads them, `curriculum` orders them, `slices` draws from them, `duplicates` finds
-held-out problems among them, `lengths` leaves out the long ones. Nothing here tokenizes, trains or scores, and
-nothing needs torch; pyarrow, numpy and the hub are imported by the functions that use them.
+`training_set` goes the whole way from a specification to what a trial is trained on, `heldout` to what it is scored
+on. On the way `source` finds the files, `rows` and `ground_truth` read them, `curriculum` orders them, `duplicates`
+finds held-out problems among them, `lengths` leaves out the long ones, `slices` draws from them. `inspection` says
+what is in a file. Nothing here trains or scores, and nothing needs torch; pyarrow, numpy, the hub and tokenizers are
+imported by the functions that use them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class Prompt:
     """One row: what the policy is asked and the answer that earns the reward.
 
     `pass_rate` is the reference model's, in [0, 1], None where it was not measured. `index` is the row's place in
-    the file that it was drawn from: a slice that was written with its index keeps the places of its pool.
+    the file that it was drawn from: a slice that was written with its index keeps the places of its pool. `prefix` is
+    the Python that stands before a completion's program when it is judged.
     """
 
     messages: tuple[Message, ...]
@@ -35,6 +38,7 @@ class Prompt:
     data_source: str
     pass_rate: float | None
     index: int
+    prefix: str = ""
 
     @property
     def is_easy(self) -> bool:
@@ -53,6 +57,8 @@ class Prompt:
 
     @property
     def row_sha256(self) -> str:
-        """Hash of messages and answer, so it knows a problem whatever file it comes from."""
-        row = [[[each.role, each.content] for each in self.messages], self.answer]
+        """Hash of messages, answer and prefix, so it knows a problem whatever file it comes from."""
+        row: list[object] = [[[each.role, each.content] for each in self.messages], self.answer]
+        if self.prefix:
+            row.append(self.prefix)
         return hashlib.sha256(json.dumps(row).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Prompts from easy to hard, and what is drawn from them: a fixed order, gone through as often as asked.
 
 The order is by the reference model's pass rate, descending; ties keep the order of the file, so a file that is
-ordered already is left exactly as it is. Nothing is shuffled.
+ordered already, or has no pass rates, is left exactly as it is. Nothing is shuffled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import cycle, islice
 
 from db.errors import SpecError
 from workers.prompts import Prompt
-from workers.prompts.rows import DIFFICULTY, read_prompts
+from workers.prompts.rows import read_prompts
 from workers.prompts.source import PromptSource, find_files
 
 
@@ -38,6 +38,11 @@ class Curriculum:
     def draws(self, count: int) -> Iterator[Prompt]:
         """`count` prompts: all of them in order, then again in the same order."""
         return islice(cycle(self.prompts), count)
+
+    def times_drawn(self, draws: int) -> Iterator[int]:
+        """How often each row, in order, comes among the first `draws`."""
+        passes, more = divmod(draws, len(self))
+        return (passes + (place < more) for place in range(len(self)))
 
     def realised_tau(self, draws: int) -> float:
         """How often each distinct prompt comes among the first `draws` (at least 1), on average."""
@@ -66,17 +71,12 @@ def load_curriculum(source: PromptSource) -> Curriculum:
 
     Raises SpecError for files or rows that cannot be used, EnvironmentProblem for a hub that cannot be reached.
     """
-    prompts = read_prompts(find_files(source), split="train")
-    if all(prompt.pass_rate is None for prompt in prompts):
-        raise SpecError(
-            f"prompts {source}: no row has a pass rate (`extra_info.{DIFFICULTY}`), and a curriculum is ordered by it"
-        )
-    return Curriculum(in_curriculum_order(prompts))
+    return Curriculum(in_curriculum_order(read_prompts(find_files(source), split="train")))
 
 
 def load_heldout(source: PromptSource) -> tuple[Prompt, ...]:
     """The held-out rows of `source`, in the order of the file. Raises as `load_curriculum` does."""
-    return read_prompts(find_files(source), split="test")
+    return read_prompts(find_files(source, split="test"), split="test")
 
 
 def in_curriculum_order(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:

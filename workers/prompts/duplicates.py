@@ -22,7 +22,9 @@ SIMILAR_FROM = 0.8
 # The study's instructions stand around every problem and would make all of them alike.
 INSTRUCTIONS = (
     "You are a knowledgeable math assistant. Answer the following questions and think step by step.",
+    "You are a knowledgeable assistant. Answer the following questions and think step by step.",
     "Please output the final answer within \\boxed{}.",
+    "Please solve step by step and put your final answer within \\boxed{}.",
 )
 WORDS = re.compile(r"[^\W_]+")
 
@@ -85,12 +87,18 @@ def without_near_duplicates(
     return Curriculum(tuple(prompt for prompt in curriculum.prompts if prompt not in leaked))
 
 
-def _runs(prompt: Prompt, instructions: tuple[str, ...]) -> Runs:
-    """All runs of eight characters of the bare problem, itself where it is shorter, none where nothing is left."""
+def bare_problem(prompt: Prompt, instructions: tuple[str, ...] = INSTRUCTIONS) -> str:
+    """The text of the prompt without `instructions`."""
     text = prompt.text
     for instruction in instructions:
         text = text.replace(instruction, " ")
-    bare = "".join(WORDS.findall(unicodedata.normalize("NFKC", text).casefold()))
+    return text
+
+
+def _runs(prompt: Prompt, instructions: tuple[str, ...]) -> Runs:
+    """All runs of eight characters of the bare problem, itself where it is shorter, none where nothing is left."""
+    text = unicodedata.normalize("NFKC", bare_problem(prompt, instructions)).casefold()
+    bare = "".join(WORDS.findall(text))
     if not bare:
         return frozenset()
     return frozenset(bare[start : start + RUN] for start in range(max(1, len(bare) - RUN + 1)))

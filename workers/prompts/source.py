@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from db.errors import EnvironmentProblem, SpecError
 from workers.spec.places import is_path, reason_against_place
 
-TRAINING_FILE = re.compile(r"(?<![a-z0-9])train(?![a-z0-9])", re.IGNORECASE)  # the word, as in `x_train-0001.parquet`
+Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class PromptSource:
     """A parquet file, a folder of them, or a hub data set (`owner/name`), which needs its `revision`.
 
     `file` is the path of one file in the folder or data set. Without it the files are those whose names hold the
-    word `train`, in the order of their paths, or the only one in a folder. What is written as a path,
-    from `/`, `./`, `../` or `~` on, is on this machine; anything else is on the hub, whatever lies here.
+    word `train`, or `test` for what is held out; where there is none, those in a folder of that name; in the order of
+    their paths; or the only one in a folder. What is written as a path, from `/`, `./`, `../` or `~` on, is on this
+    machine; anything else is on the hub, whatever lies here.
     """
 
     location: str
@@ -34,13 +36,13 @@ class PromptSource:
         return f"{self.location}{at}" + (f" {self.file}" if self.file else "")
 
 
-def find_files(source: PromptSource) -> list[Path]:
+def find_files(source: PromptSource, *, split: Split = "train") -> list[Path]:
     """The parquet files that `source` means, on this machine; those of a hub data set are downloaded or cached.
 
     Raises SpecError for a source that means no file or several, EnvironmentProblem for a hub that cannot be reached.
     """
     if not is_path(source.location):
-        return _hub_files(source)
+        return _hub_files(source, split)
     path = Path(source.location).expanduser()
     if not path.exists():
         raise SpecError(f"prompts {source}: there is no file or folder {source.location!r}; correct the path")
@@ -48,13 +50,13 @@ def find_files(source: PromptSource) -> list[Path]:
         raise SpecError(f"prompts {source}: {path} is on this machine, so it has no revision; leave `revision` out")
     if path.is_dir():
         only = list(path.rglob("*.parquet"))
-        return only if source.file is None and len(only) == 1 else _choose(path, source)
+        return only if source.file is None and len(only) == 1 else _choose(path, source, split)
     if source.file is not None:
         raise SpecError(f"prompts {source}: {path} is a file, so it holds no `file` {source.file!r}; leave it out")
     return [path]
 
 
-def _hub_files(source: PromptSource) -> list[Path]:
+def _hub_files(source: PromptSource, split: Split) -> list[Path]:
     reason = reason_against_place(source.location)
     if reason is not None:
         raise SpecError(f"prompts: {reason}")
@@ -63,10 +65,10 @@ def _hub_files(source: PromptSource) -> list[Path]:
             f"prompts {source}: a hub data set changes, so it needs a `revision` (best the hash of a commit); add it"
         )
     # The cache may hold a part of the data set only, so the only file there need not be the only one.
-    return _choose(_snapshot(source, source.revision), source)
+    return _choose(_snapshot(source, source.revision, split), source, split)
 
 
-def _snapshot(source: PromptSource, revision: str) -> Path:
+def _snapshot(source: PromptSource, revision: str, split: Split) -> Path:
     """The folder in the hub's cache; a revision that is there already needs no network."""
     import httpx
     from huggingface_hub import snapshot_download
@@ -79,7 +81,7 @@ def _snapshot(source: PromptSource, revision: str) -> Path:
         RevisionNotFoundError,
     )
 
-    wanted = [source.file or "*train*.parquet"]
+    wanted = [source.file or f"*{split}*.parquet"]
     try:
         folder = snapshot_download(source.location, repo_type="dataset", revision=revision, allow_patterns=wanted)
     except GatedRepoError as error:
@@ -100,20 +102,22 @@ def _snapshot(source: PromptSource, revision: str) -> Path:
     return Path(folder)
 
 
-def _choose(folder: Path, source: PromptSource) -> list[Path]:
-    """The file that `source` names, else those for training."""
+def _choose(folder: Path, source: PromptSource, split: Split) -> list[Path]:
+    """The file that `source` names, else those of the split."""
     paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.parquet")) if path.is_file()}
     if source.file is not None:
         if source.file not in paths:
             raise SpecError(f"prompts {source}: there is no parquet file {source.file!r} there{_instead(list(paths))}")
         return [paths[source.file]]
-    training = [path for path in paths.values() if TRAINING_FILE.search(path.name)]
-    if not training:
+    word = re.compile(rf"(?<![a-z0-9]){split}(?![a-z0-9])", re.IGNORECASE)  # as in `x_train-0001.parquet`
+    named = [path for path in paths.values() if word.search(path.name)]
+    chosen = named or [path for name, path in paths.items() if split in name.lower().split("/")[:-1]]
+    if not chosen:
         raise SpecError(
-            f"prompts {source}: no parquet file there has the word `train` in its name{_instead(list(paths))}; name "
-            "the one to train on with `file`"
+            f"prompts {source}: no parquet file there has the word `{split}` in its name{_instead(list(paths))}; name "
+            + ("the one to train on with `file`" if split == "train" else "the file of held-out problems itself")
         )
-    return training
+    return chosen
 
 
 def _instead(names: list[str], limit: int = 10) -> str:

@@ -7,7 +7,7 @@ builds thousands of them without importing torch.
 `science` fields decide the numbers a trial produces; the rest (`Execution`) only decides how they are produced.
 """
 
-from workers.spec.algorithm import AdapterTargets, Algorithm, AlgorithmName, Lora, Loss
+from workers.spec.algorithm import AdapterTargets, Algorithm, AlgorithmName, Lora, Loss, SamplerCorrection
 from workers.spec.budget import Budget, BudgetUnit
 from workers.spec.data import OF_TASKS, Data, Environment, IdentifiedData
 from workers.spec.evaluation import Benchmark, Evaluation
@@ -40,6 +40,7 @@ __all__ = [
     "PositiveFloat",
     "PositiveInt",
     "Probability",
+    "SamplerCorrection",
     "Sampling",
     "Seed",
     "Strict",

@@ -12,6 +12,7 @@ AlgorithmName = Literal[
     "grpo", "dr_grpo", "bnpo", "dapo", "gspo", "cispo", "sapo", "luspo", "vespo", "rloo", "reinforce_pp", "lite_ppo"
 ]
 SamplerCorrection = Literal["none", "token_truncate", "token_mask", "sequence_truncate", "sequence_mask"]
+Aggregation = Literal["token_mean", "micro_batch_token_mean", "sequence_mean", "sequence_sum", "fixed_length"]
 AdapterTargets = Literal["attention", "all_linear"]
 
 
@@ -22,10 +23,11 @@ class Loss(Strict):
       standard deviation of the group, of the block or by nothing. Dynamic sampling draws groups anew in which all
       rewards are equal.
     * Surrogate: `clipped` at 1 - clip_low and 1 + clip_high and, for negative advantages, at `dual_clip`; the others
-      replace that by their papers' own. The importance ratio is a token's or a sequence's.
-    * Aggregation: the mean over all tokens of an update, over the tokens of a micro-batch, over each sequence and
-      then over sequences, or the sum over `max_completion_tokens`. `entropy_quantile` is the share of tokens, those
-      of the highest entropy, that count.
+      replace that by their papers' own. The importance ratio is a token's, or one for a whole sequence: the geometric
+      mean of its tokens' ratios, or beside `leave_one_out` their product.
+    * Aggregation: the mean over the tokens of the block, over the tokens of a micro-batch, over each sequence and then
+      over sequences, the sum over each sequence and then the mean, or the sum over `max_completion_tokens`.
+      `entropy_quantile` is the share of tokens, those of the highest entropy, that count.
     * KL to the policy at the start: the k3 estimate, in the loss or off the reward, with or without the importance
       ratio as a factor.
     * `sampler_correction` weights or masks what the generation engine drew with other probabilities than the policy
@@ -35,12 +37,12 @@ class Loss(Strict):
     baseline: Literal["group_mean", "leave_one_out"] = "group_mean"
     advantage_scale: Literal["group", "batch", "none"] = "group"
     dynamic_sampling: bool = False
-    surrogate: Literal["clipped", "cispo", "sapo", "luspo", "vespo"] = "clipped"
+    surrogate: Literal["clipped", "cispo", "sapo", "vespo"] = "clipped"
     importance_ratio: Literal["token", "sequence"] = "token"
     clip_low: PositiveFloat = 0.2
     clip_high: PositiveFloat = 0.2
     dual_clip: Annotated[float, Field(gt=1)] | None = None
-    aggregation: Literal["token_mean", "micro_batch_token_mean", "sequence_mean", "fixed_length"] = "token_mean"
+    aggregation: Aggregation = "token_mean"
     entropy_quantile: Probability = 1.0
     mask_truncated: bool = False
     overlong_penalty_tokens: PositiveInt | None = None
@@ -68,6 +70,11 @@ class Algorithm(Loss):
     @property
     def completions_per_step(self) -> int:
         return self.prompts_per_step * self.group_size
+
+    @property
+    def updates_per_block(self) -> int:
+        """Optimizer updates of one step, in all its epochs."""
+        return self.updates_per_step * self.epochs_per_step
 
     @model_validator(mode="after")
     def _updates_divide(self) -> Algorithm:

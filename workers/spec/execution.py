@@ -14,7 +14,8 @@ class Execution(Strict):
     """How a trial is run. Nothing here may change what it measures beyond floating-point noise.
 
     Where `gpus`, `tensor_parallel`, `micro_batch` or `sleep_mode` is None, the planner decides. `trials_per_gpu` lets
-    small trials share one. Memory is that of the host, for a trial on CPUs.
+    small trials share one. A trial has a process on each of its GPUs; `processes` is how many share one on CPUs. Memory
+    is that of the host, for a trial on CPUs.
     """
 
     engine: Literal["auto", "transformers", "vllm"] = "auto"
@@ -28,6 +29,7 @@ class Execution(Strict):
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.3
     gradient_checkpointing: bool = False
     cpus: PositiveInt = 1
+    processes: PositiveInt = 1
     memory_gb: PositiveFloat = 2.0
     checkpoint_every_steps: PositiveInt = 20
     checkpoints_kept: PositiveInt = 2
@@ -36,6 +38,11 @@ class Execution(Strict):
     def num_gpus(self) -> float:
         """GPUs that the trial holds: a share of one where several trials have it, none until somebody has decided."""
         return (self.gpus or 0) / self.trials_per_gpu
+
+    @property
+    def num_processes(self) -> int:
+        """Processes that train together: one on each GPU."""
+        return max(self.gpus or 0, 1) if self.gpus else self.processes
 
     @property
     def canonical(self) -> dict[str, Any]:

@@ -10,7 +10,10 @@ from workers.spec.values import Count, Decay, PositiveFloat, PositiveInt, Strict
 
 
 class Optimizer(Strict):
-    """AdamW. The learning rate rises over `warmup_steps` updates, then is constant or falls until the last budget."""
+    """AdamW. The learning rate rises over `warmup_steps` updates, then is constant or falls until the last budget.
+
+    Weight decay is of all weights, biases and norms too.
+    """
 
     learning_rate: PositiveFloat
     warmup_steps: Count = 0

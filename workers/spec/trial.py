@@ -75,7 +75,8 @@ class TrialSpec(Strict):
                 raise ValueError(
                     f"a budget of {at:.12g} {self.budget.unit} ends with the step that reaches it, after "
                     f"{self._prompts_in_whole_steps(at):.12g} prompts, and total_prompts is {pool:.12g}; "
-                    f"take a multiple of prompts_per_step {self.algorithm.prompts_per_step}"
+                    f"take a budget and a total_prompts that are multiples of prompts_per_step "
+                    f"{self.algorithm.prompts_per_step}"
                 )
         return self
 

@@ -1,126 +1,184 @@
-"""GRPO through TRL: the one place that imports it.
+"""TRL's trainers, measured, and made to draw and spend a block in a way that can be repeated.
 
-`ObservedGRPOTrainer` changes nothing that TRL computes; it measures what TRL does not report: the seconds of each
-phase and the real token counts that FLOPs follow from (`state.total_flos` is always 0 for GRPO in TRL 1.16).
+They compute what TRL computes. What they add: tokens and seconds of every phase go to a `BlockObserver`; prompts come
+from a `PromptStream`; completions are drawn with a seed that only the trial's seed and the block's number decide, so
+that a resumed trial draws what it would have drawn; and updates take the block's prompts in their order, not shuffled.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-from transformers.trainer_callback import PrinterCallback
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
+from trl.trainer.utils import split_tensor_dict
 
-from workers.spec import TrialSpec
-from workers.tasks import Problem, Task
-
-
-@dataclass
-class BlockObserver:
-    """What happened since the last `take`: one rollout block's token counts and seconds by phase."""
-
-    lengths: list[tuple[int, int]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: {"generation": 0.0, "logprob": 0.0, "reward": 0.0})
-    has_old_logprobs: bool = False
-    has_reference: bool = False
-
-    @contextmanager
-    def timing(self, phase: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[phase] += time.perf_counter() - started
-
-    def take(self) -> BlockObserver:
-        """The observations so far; afterwards there are none."""
-        taken = BlockObserver(self.lengths, self.seconds, self.has_old_logprobs, self.has_reference)
-        fresh = BlockObserver()
-        self.lengths, self.seconds = fresh.lengths, fresh.seconds
-        self.has_old_logprobs = self.has_reference = False
-        return taken
+from db.errors import RlsweepError
+from workers.training.block_layout import BlockLayout
+from workers.training.block_observer import BlockObserver, PaddedPass, Pass
+from workers.training.draw_seeds import draw_seed
+from workers.training.dynamic_sampling import informative_block, whole_block_metrics
+from workers.training.prompt_stream import PromptRow, PromptStream, Share
+from workers.training.trl_losses import TrlTrainer
 
 
-class ObservedGRPOTrainer(GRPOTrainer):
-    """TRL's trainer with a `BlockObserver` at its phases."""
+class _BlockTrainer:
+    """Before a trainer of TRL: the same calls, each of them measured."""
 
-    def __init__(self, *args: Any, observer: BlockObserver, **kwargs: Any) -> None:
-        self.observer = observer
-        super().__init__(*args, **kwargs)
+    args: Any
+    model: Any
+    ref_model: Any
+    state: Any
+    accelerator: Any
+    use_vllm: bool
+    num_iterations: int
+    _step: int
+    _buffered_inputs: Any
+    _metrics: dict[str, dict[str, list[float]]]
+    _tokenizer: Any
+    _verdicts: torch.Tensor
+
+    def __init__(
+        self,
+        *args: Any,
+        observer: BlockObserver,
+        layout: BlockLayout,
+        stream: PromptStream,
+        draws_anew: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.observer, self.layout, self.stream = observer, layout, stream
+        self._draws_anew = draws_anew
+        self._block, self._draws_of_block = -1, 0
+        super().__init__(*args, train_dataset=_placeholders(layout), **kwargs)  # type: ignore[call-arg]
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """A checkpoint holds what a run needs; TRL's model card would look for a hub and a git checkout."""
 
+    def get_decay_parameter_names(self, model: Any) -> list[str]:
+        """All of them, as AdamW has it and the study did; transformers would leave out biases and norms."""
+        return [name for name, _ in model.named_parameters()]
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """The completions of the next pass. TRL's own would take its dataset's prompts, and shuffle the block."""
+        slices = self.args.steps_per_generation
+        if self._step % (slices * self.num_iterations) == 0 or self._buffered_inputs is None:
+            self._buffered_inputs = split_tensor_dict(self._next_block(), slices)
+        return self._buffered_inputs[self._step % slices]
+
+    def _next_block(self) -> dict[str, Any]:
+        layout, share = self.layout, Share(self.accelerator.process_index, self.accelerator.num_processes)
+        if self._draws_anew:
+            with whole_block_metrics(self._metrics["train"], self.observer):
+                block = informative_block(
+                    self._draw, self.stream, layout=layout, share=share, pad_token=self._tokenizer.pad_token_id
+                )
+        else:
+            prompts = self.stream.take(layout.prompts)
+            if len(prompts) < layout.prompts:
+                raise RlsweepError(f"The data ended after {self.stream.position} prompts, within a step.")
+            in_order = [prompts[place] for place in layout.prompt_order for _ in range(layout.group_size)]
+            block, _ = self._draw(share.of(in_order))
+        self.observer.trained_lengths += map(tuple, block.pop("lengths").tolist())
+        return block
+
+    def _draw(self, rows: list[PromptRow]) -> tuple[dict[str, Any], torch.Tensor]:
+        """Rows completed and scored, with (prompt, completion) `lengths` of each; and the verdicts of all processes."""
+        block: dict[str, Any] = self._generate_and_score_completions(rows)  # type: ignore[attr-defined]
+        return block | {"lengths": torch.tensor(self.observer.draws[-1].lengths)}, self._verdicts
+
     def _generate(self, prompts: list[Any]) -> Any:
         with self.observer.timing("generation"):
-            output = super()._generate(prompts)
+            output = super()._generate(prompts)  # type: ignore[misc]
         prompt_ids, completion_ids = output[0], output[1]
-        self.observer.lengths += [(len(p), len(c)) for p, c in zip(prompt_ids, completion_ids, strict=True)]
+        self.observer.saw_draw([(len(p), len(c)) for p, c in zip(prompt_ids, completion_ids, strict=True)])
         return output
 
-    def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **kwargs: Any) -> Any:
-        if torch.is_grad_enabled():  # the training forward pass
-            return super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
-        if model is self.ref_model:
-            self.observer.has_reference = True
-        else:
-            self.observer.has_old_logprobs = True
-        with self.observer.timing("logprob"):
-            return super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
+    def _generate_single_turn(self, prompt_ids: list[Any], *args: Any, **kwargs: Any) -> Any:
+        with self._drawing():
+            draw = super()._generate_single_turn  # type: ignore[misc]
+            if self.use_vllm or self.accelerator.num_processes == 1:
+                return draw(prompt_ids, *args, **kwargs)
+            # Every process draws the whole block and keeps its share: what is drawn must not depend on how many
+            # processes there are. Transformers generates for small models on CPUs, where that is cheap.
+            everywhere = gather_object(prompt_ids)
+            order = self.layout.completion_order
+            in_order = [prompt for _, prompt in sorted(zip(order, everywhere, strict=True), key=lambda pair: pair[0])]
+            mine = self.layout.places_of(self.accelerator.process_index)
+            return _rows(draw(in_order, *args, **kwargs), mine)
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Draw with the block's own random numbers, and leave those of everything else as they were.
+
+        Transformers draws from torch's generator, and so does a vLLM engine in this process. Ranks that share an
+        engine draw alike.
+        """
+        block = self.state.global_step // (self.layout.updates * self.num_iterations)
+        self._draws_of_block = self._draws_of_block + 1 if block == self._block else 0
+        self._block = block
+        rank = self.accelerator.process_index // self.args.vllm_tensor_parallel_size if self.use_vllm else 0
+        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(draw_seed(self.args.seed, block=block, draw=self._draws_of_block, rank=rank))
+            yield
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, *args: Any, **kwargs: Any
+    ) -> Any:
+        kind = self._kind_of_pass(model)
+        rows, tokens = input_ids.shape
+        self.observer.passes.append(PaddedPass(kind, rows, tokens, logits_to_keep))
+        with nullcontext() if kind == "train" else self.observer.timing("logprob"):
+            return super()._get_per_token_logps_and_entropies(  # type: ignore[misc]
+                model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
+            )
+
+    def _kind_of_pass(self, model: Any) -> Pass:
+        if torch.is_grad_enabled():
+            return "train"
+        return "reference" if model is self.ref_model or _is_without_adapters(model) else "old_logprob"
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Any:
         with self.observer.timing("reward"):
-            return super()._calculate_rewards(*args, **kwargs)
+            rewards = super()._calculate_rewards(*args, **kwargs)  # type: ignore[misc]
+        self._verdicts = rewards[:, 0]  # without penalties, which would make every group look different
+        return rewards
 
 
-def load_policy(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Weights (float32: pure 16-bit weights would lose updates of lr 1e-6) and tokenizer, from safetensors only."""
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-    ).to("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, padding_side="left")
-    return model, tokenizer
+class BlockGRPOTrainer(_BlockTrainer, GRPOTrainer):
+    """Advantages against the group's mean; see `trl_losses`."""
 
 
-def build_trainer(
-    spec: TrialSpec,
-    *,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    task: Task,
-    problems: Sequence[Problem],
-    settings: dict[str, Any],
-    callback: TrainerCallback,
-    observer: BlockObserver,
-) -> ObservedGRPOTrainer:
-    """A trainer over `problems` in their order, rewarded by the task's verifier."""
-    rows = [{"prompt": [{"role": "user", "content": p.prompt}], "answer": p.answer} for p in problems]
-    trainer = ObservedGRPOTrainer(
-        model=model,
-        reward_funcs=[verifier(task)],
-        args=GRPOConfig(**settings),
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
-        callbacks=[callback],
-        observer=observer,
-    )
-    trainer.remove_callback(PrinterCallback)  # our callback records what it would print
-    return trainer
+class BlockRLOOTrainer(_BlockTrainer, RLOOTrainer):
+    """Advantages against the other completions' mean; see `trl_losses`."""
 
 
-def verifier(task: Task) -> Callable[..., list[float]]:
-    """The task's reward as the function TRL calls with every completion of a block."""
+BlockTrainer = BlockGRPOTrainer | BlockRLOOTrainer
 
-    def reward(*, completions: list[list[dict[str, str]]], answer: list[str], **_: Any) -> list[float]:
-        texts = [completion[-1]["content"] for completion in completions]
-        return [task.reward(text, gold) for text, gold in zip(texts, answer, strict=True)]
+TRAINERS: dict[TrlTrainer, tuple[type[BlockTrainer], type]] = {
+    "grpo": (BlockGRPOTrainer, GRPOConfig),
+    "rloo": (BlockRLOOTrainer, RLOOConfig),
+}
 
-    return reward
+
+def _placeholders(layout: BlockLayout) -> Dataset:
+    """What TRL is given for a dataset: it counts its rows, and takes one block of them for an epoch."""
+    return Dataset.from_dict({"prompt": [[{"role": "user", "content": ""}]] * layout.prompts})
+
+
+def _is_without_adapters(model: Any) -> bool:
+    """Whether the adapters of a PEFT model are off, so that it is the model that they were put on."""
+    return any(getattr(module, "disable_adapters", False) is True for module in model.modules())
+
+
+def _rows(drawn: Any, places: list[int]) -> Any:
+    """Those rows of what was drawn: ids (RLOO), or ids and log-probabilities, which transformers does not give."""
+    if isinstance(drawn, tuple):
+        ids, logprobs = drawn
+        return [ids[place] for place in places], logprobs and [logprobs[place] for place in places]
+    return [drawn[place] for place in places]

@@ -1,6 +1,7 @@
 """A trial's recipe in the words of TRL 1.16: every setting that matters is set, none is left to a default.
 
-One step here is one rollout block; TRL's `global_step` counts optimizer updates, `updates_per_step` to a block.
+One step here is one rollout block; TRL's `global_step` counts optimizer updates, `Algorithm.updates_per_block` to a
+block.
 """
 
 from __future__ import annotations
@@ -8,58 +9,58 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from workers.micro_batches import micro_batch, share_of_update
 from workers.spec import TrialSpec
+from workers.training.trl_losses import loss_settings, trl_trainer
 
-_SCHEDULE = "constant_with_warmup"
+_NEVER = 10**9
+_PATIENCE_SECONDS = 6 * 3600
+_SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 
 
 def trl_settings(
     spec: TrialSpec,
     *,
     engine: str,
-    num_steps: int,
+    num_steps: int | None,
     max_prompt_tokens: int,
     output_folder: Path,
-    num_processes: int = 1,
+    on_cpu: bool,
 ) -> dict[str, Any]:
-    """Keyword arguments of `trl.GRPOConfig` for a trial on `num_processes` processes."""
+    """Keyword arguments of `trl.GRPOConfig` or `trl.RLOOConfig` for a trial.
+
+    `num_steps` are those of the last budget, where they are known.
+    """
     return (
-        _batch(spec, num_processes)
+        _batch(spec)
         | _horizon(spec, num_steps)
-        | _loss(spec)
+        | loss_settings(spec.algorithm)
         | _optimizer(spec)
         | _sampling(spec)
+        | _models(spec)
         | _engine(spec, engine, max_prompt_tokens)
+        | _processes(spec, on_cpu)
         | _housekeeping(spec, output_folder)
     )
 
 
-def micro_batch(spec: TrialSpec, num_processes: int) -> int:
-    """Completions in one forward and backward pass of one process."""
-    return spec.execution.micro_batch or _completions_per_update(spec) // num_processes
-
-
-def _completions_per_update(spec: TrialSpec) -> int:
-    return spec.algorithm.completions_per_step // spec.algorithm.updates_per_step
-
-
-def _batch(spec: TrialSpec, num_processes: int) -> dict[str, Any]:
-    per_pass = micro_batch(spec, num_processes)
-    accumulation = _completions_per_update(spec) // (per_pass * num_processes)
+def _batch(spec: TrialSpec) -> dict[str, Any]:
+    per_pass = micro_batch(spec)
+    accumulation = share_of_update(spec) // per_pass
     return {
         "per_device_train_batch_size": per_pass,
         "gradient_accumulation_steps": accumulation,
         "steps_per_generation": accumulation * spec.algorithm.updates_per_step,
         "num_generations": spec.algorithm.group_size,
-        "num_iterations": 1,
         # Data come in the order in which they are given: a curriculum, or a stream that is already shuffled.
         "shuffle_dataset": False,
     }
 
 
-def _horizon(spec: TrialSpec, num_steps: int) -> dict[str, Any]:
+def _horizon(spec: TrialSpec, num_steps: int | None) -> dict[str, Any]:
     return {
-        "max_steps": num_steps * spec.algorithm.updates_per_step,
+        # Where the last step is not known before it is taken, our own callback ends the training.
+        "max_steps": _NEVER if num_steps is None else num_steps * spec.algorithm.updates_per_block,
         # Saving, scoring and stopping are decided at block ends, by our own callback.
         "save_strategy": "no",
         "eval_strategy": "no",
@@ -70,26 +71,12 @@ def _horizon(spec: TrialSpec, num_steps: int) -> dict[str, Any]:
     }
 
 
-def _loss(spec: TrialSpec) -> dict[str, Any]:
-    algorithm = spec.algorithm
-    return {
-        "loss_type": {"token_mean": "dapo"}[algorithm.aggregation],
-        "epsilon": algorithm.clip_low,
-        "epsilon_high": algorithm.clip_high,
-        "beta": algorithm.kl_coefficient,
-        # TRL 1.16 multiplies the KL term by the importance ratio by default, which changes its gradient.
-        "use_bias_correction_kl": False,
-        "scale_rewards": algorithm.advantage_scale,
-        "importance_sampling_level": "token",
-    }
-
-
 def _optimizer(spec: TrialSpec) -> dict[str, Any]:
     optimizer = spec.optimizer
     return {
         "optim": "adamw_torch",
         "learning_rate": optimizer.learning_rate,
-        "lr_scheduler_type": _SCHEDULE,
+        "lr_scheduler_type": _SCHEDULES[optimizer.schedule],
         "warmup_steps": optimizer.warmup_steps,
         "adam_beta1": optimizer.adam_beta1,
         "adam_beta2": optimizer.adam_beta2,
@@ -105,6 +92,20 @@ def _sampling(spec: TrialSpec) -> dict[str, Any]:
         "temperature": spec.sampling.temperature,
         "top_p": spec.sampling.top_p,
         "top_k": 0,
+        "min_p": None,
+        "repetition_penalty": 1.0,
+    }
+
+
+def _models(spec: TrialSpec) -> dict[str, Any]:
+    has_own_reference = spec.algorithm.kl_coefficient > 0 and spec.lora is None
+    # The policy is loaded by us; what is said to TRL of loading concerns the reference alone.
+    reference = {"dtype": spec.algorithm.reference_dtype, "use_safetensors": True}
+    return {
+        "model_init_kwargs": reference if has_own_reference else None,
+        "disable_dropout": True,
+        "sync_ref_model": False,
+        "trust_remote_code": False,
     }
 
 
@@ -113,13 +114,46 @@ def _engine(spec: TrialSpec, engine: str, max_prompt_tokens: int) -> dict[str, A
         return {"use_vllm": False}
     from workers.generation.vllm_engine import importance_sampling_settings
 
-    return {
+    settings = {
         "use_vllm": True,
         "vllm_mode": "colocate",
         # Else the engine reserves memory for the longest sequence that the model could ever take.
         "vllm_max_model_length": max_prompt_tokens + spec.sampling.max_completion_tokens,
         "vllm_gpu_memory_utilization": spec.execution.gpu_memory_utilization,
-    } | importance_sampling_settings("off")
+        "vllm_enable_sleep_mode": bool(spec.execution.sleep_mode),
+        "vllm_tensor_parallel_size": spec.execution.tensor_parallel or 1,
+    }
+    if trl_trainer(spec.algorithm) == "rloo":
+        return settings
+    algorithm = spec.algorithm
+    return settings | importance_sampling_settings(algorithm.sampler_correction, cap=algorithm.sampler_correction_cap)
+
+
+def _processes(spec: TrialSpec, on_cpu: bool) -> dict[str, Any]:
+    """How several processes share the weights: in full on CPUs, a share of each on GPUs."""
+    settings: dict[str, Any] = {
+        "use_cpu": on_cpu,
+        # The others wait in a collective while one process of the trial does something alone.
+        "ddp_timeout": _PATIENCE_SECONDS,
+        "ddp_find_unused_parameters": False,
+        "gradient_checkpointing": spec.execution.gradient_checkpointing,
+    }
+    if spec.execution.num_processes == 1:
+        return settings
+    if on_cpu:
+        return settings | {"ddp_backend": "gloo"}
+    return settings | {
+        # Under FSDP this one would gather every layer's weights once more.
+        "gradient_checkpointing": False,
+        "fsdp": True,
+        "fsdp_config": {
+            "fsdp_version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "reshard_after_forward": True,
+            "state_dict_type": "FULL_STATE_DICT",
+            "activation_checkpointing": spec.execution.gradient_checkpointing,
+        },
+    }
 
 
 def _housekeeping(spec: TrialSpec, output_folder: Path) -> dict[str, Any]:
@@ -128,12 +162,9 @@ def _housekeeping(spec: TrialSpec, output_folder: Path) -> dict[str, Any]:
         "seed": spec.seed,
         "data_seed": spec.seed,
         "bf16": spec.model.dtype == "bfloat16",
-        "gradient_checkpointing": spec.execution.gradient_checkpointing,
-        "disable_dropout": True,
         "report_to": [],
         "disable_tqdm": True,
         "remove_unused_columns": False,
         "dataloader_pin_memory": False,
         "log_completions": False,
-        "trust_remote_code": False,
     }

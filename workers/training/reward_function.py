@@ -1,0 +1,33 @@
+"""The verdicts on a draw's completions as the rewards that TRL takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from workers.rewards import Answer, Mode, Verdict, tally
+from workers.training.block_observer import BlockObserver
+
+Judge = Callable[..., list[Verdict]]
+
+
+def reward_function(judge: Judge, *, mode: Mode, observer: BlockObserver) -> Callable[..., list[float | None]]:
+    """The function that TRL calls with every completion of a draw and the columns of its prompt's row.
+
+    An answer that could not be judged, because the scorer failed or ran out of time, is worth 0 in mode `paper`, as in
+    the study. In mode `fixed` it is worth nothing known: None, which TRL leaves out of its group's mean and gives no
+    advantage.
+    """
+
+    def correct(
+        *, completions: Sequence[list[dict[str, Any]]], answer: Sequence[str], data_source: Sequence[str], **_: Any
+    ) -> list[float | None]:
+        answers = [
+            Answer(source, turns[-1]["content"], truth)
+            for source, turns, truth in zip(data_source, completions, answer, strict=True)
+        ]
+        verdicts = judge(answers, mode=mode)
+        observer.verdicts.append(tally(answers, verdicts))
+        return [verdict.reward if mode == "paper" else verdict.score for verdict in verdicts]
+
+    return correct

@@ -1,0 +1,66 @@
+"""Training from a checkpoint, or from the base, until the callback says that it is enough.
+
+All processes of a trial do this, the leader and its followers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from workers.generation.engine import Engine, engine_settings, running_engine
+from workers.milestones import last_step
+from workers.spec import TrialSpec
+from workers.training.block_observer import BlockObserver
+from workers.training.build import build_trainer
+from workers.training.prompt_stream import PromptStream
+from workers.training.reward_function import reward_function
+from workers.training.trl_settings import trl_settings
+
+if TYPE_CHECKING:
+    from workers.trial_data import TrialData
+
+
+class Callback(Protocol):
+    """TRL's callback of a trial, with what it shares with the trainer."""
+
+    observer: BlockObserver
+    stream: PromptStream
+
+
+def train(
+    spec: TrialSpec,
+    callback: Callback,
+    *,
+    engine: Engine,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    data: TrialData,
+    checkpoint: Path | None,
+    staging: Path,
+) -> None:
+    """`staging` is where checkpoints are written before they are whole, the same for all processes of the trial."""
+    settings = trl_settings(
+        spec,
+        engine=engine,
+        num_steps=last_step(spec.budget, spec.algorithm),
+        max_prompt_tokens=data.longest_prompt,
+        output_folder=staging,
+        on_cpu=not torch.cuda.is_available(),
+    )
+    with engine_settings(spec, engine):
+        trainer = build_trainer(
+            spec,
+            model=model,
+            tokenizer=tokenizer,
+            stream=callback.stream,
+            reward=reward_function(data.judge, mode=spec.data.rewards, observer=callback.observer),
+            settings=settings,
+            callback=callback,
+            observer=callback.observer,
+        )
+    with running_engine(trainer, engine):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

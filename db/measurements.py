@@ -39,23 +39,28 @@ class Reached:
 class MeasuredAttempt:
     """What the live steps and evaluations of one attempt took, in all. None is not known.
 
-    Tokens are those of all completions together. `wall_seconds` are from its claim to its end: None while it runs, and
-    where it was lost, of which nobody knows when that was.
+    Tokens are those of all completions together, `scored_problems` those of all evaluations. `wall_seconds` are from
+    its claim to its end: None while it runs, and where it was lost, of which nobody knows when that was. Of an attempt
+    that is not `is_wholly_live` later attempts took steps again, so its wall time holds more than what is summed here.
+    `execution` is what it was run with where that is not the default.
     """
 
     trial_id: int
     number: int
+    execution: Mapping[str, Any] | None
+    engine: str | None
     device: str | None
     num_gpus: float | None
     resumed_from_step: int | None
     wall_seconds: float | None
+    is_wholly_live: bool
     steps: int
     completions: int | None
     prompt_tokens: float | None
     completion_tokens: float | None
     flops: float | None
     step_seconds: float | None
-    evaluations: int
+    scored_problems: float | None
     evaluation_seconds: float | None
 
 
@@ -86,6 +91,21 @@ class Measurements:
             for chunk in _chunks(list(science_hashes)):
                 for science_hash, *names, number in connection.execute(statement.where(Trial.science_hash.in_(chunk))):
                     found.setdefault(science_hash, {})[names[0], names[1]] = number
+        return found
+
+    def evaluation_flops(self, science_hashes: Iterable[str]) -> dict[str, float]:
+        """FLOPs of the live scores of trials, by science hash; without trials of which one is not known."""
+        score = live_evaluation.c
+        statement = (
+            select(Trial.science_hash, _whole(score.evaluation_flops))
+            .join(Trial, Trial.id == score.trial_id)
+            .group_by(Trial.science_hash)
+        )
+        found: dict[str, float] = {}
+        with self._engine.connect() as connection:
+            for chunk in _chunks(list(science_hashes)):
+                rows = connection.execute(statement.where(Trial.science_hash.in_(chunk)))
+                found |= {science_hash: flops for science_hash, flops in rows if flops is not None}
         return found
 
     def sciences(self) -> list[tuple[int, Mapping[str, Any]]]:
@@ -139,7 +159,7 @@ def _sums_of_evaluations(trial_ids: Sequence[int]) -> Any:
         select(
             evaluation.trial_id,
             evaluation.attempt,
-            func.count().label("evaluations"),
+            _whole(evaluation.problems * func.coalesce(evaluation.samples_per_problem, 1)).label("scored_problems"),
             _whole(evaluation.seconds).label("evaluation_seconds"),
         )
         .where(evaluation.trial_id.in_(trial_ids))
@@ -160,17 +180,20 @@ def _measured(attempt: RowMapping, steps: RowMapping, evaluations: RowMapping | 
     return MeasuredAttempt(
         trial_id=attempt["trial_id"],
         number=attempt["number"],
+        execution=attempt["execution"],
+        engine=attempt["engine"],
         device=attempt["device"],
         num_gpus=attempt["num_gpus"],
         resumed_from_step=attempt["resumed_from_step"],
         wall_seconds=_wall_seconds(attempt),
+        is_wholly_live=attempt["live_through_step"] is None,
         steps=steps["steps"],
         completions=_times(steps["samples"], attempt["group_size"]),
         prompt_tokens=steps["prompt_tokens"],
         completion_tokens=steps["completion_tokens"],
         flops=steps["flops"],
         step_seconds=steps["step_seconds"],
-        evaluations=0 if evaluations is None else evaluations["evaluations"],
+        scored_problems=0.0 if evaluations is None else evaluations["scored_problems"],
         evaluation_seconds=0.0 if evaluations is None else evaluations["evaluation_seconds"],
     )
 

@@ -25,9 +25,11 @@ def check_machine(executions: Sequence[Execution]) -> None:
         import torch
 
         if gpus > torch.cuda.device_count():
+            there = torch.cuda.device_count()
             raise EnvironmentProblem(
-                f"A trial asks for {gpus:g} GPUs (resources.gpus), and this machine has {torch.cuda.device_count()}. "
-                "Ask for fewer, or run it where they are."
+                f"A trial needs {gpus:g} GPU{'s' * (gpus > 1)}, by resources.gpus or as `rlsweep plan` reckons, and "
+                f"this machine has {there or 'none'}. Run the sweep where there are some, or say "
+                "`resources: {gpus: 0}` to run it on CPUs, which is slow for a model that is not made here."
             )
     trials_at_a_time(executions, limit=None)
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.sweepfile.loading import LoadedSweep
 
 NAME = "plan"
+_DEFAULT_FILE = "rlsweep.db"  # of db.connection.urls, which takes long to import
 
 GpuOption = Annotated[
     str | None,
@@ -49,12 +55,13 @@ def command(
     from orchestrator.planning.plan import plan_sweep
     from orchestrator.sweepfile.loading import load_sweep
 
-    loaded = load_sweep(file, overrides or ())
-    if resolved:
-        _print_resolved(loaded, as_json=as_json)
-        return
-    loaded, known = _with_what_is_known(loaded, database)
-    plan = plan_sweep(loaded, gpu=None if gpu is None else gpu_type(gpu), gpus=gpus, known=known)
+    with _uncollected():
+        loaded = load_sweep(file, overrides or ())
+        if resolved:
+            _print_resolved(loaded, as_json=as_json)
+            return
+        loaded, known = _with_what_is_known(loaded, database)
+        plan = plan_sweep(loaded, gpu=None if gpu is None else gpu_type(gpu), gpus=gpus, known=known)
     if as_json:
         from orchestrator.screens.plan_json import plan_json
 
@@ -65,6 +72,18 @@ def command(
     from orchestrator.screens.plan_table import print_plan
 
     print_plan(plan, Console())
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collections: of the objects of a plan, millions in a large one, all stay to its end."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _print_resolved(loaded: LoadedSweep, *, as_json: bool) -> None:
@@ -82,8 +101,16 @@ def _print_resolved(loaded: LoadedSweep, *, as_json: bool) -> None:
         console.print(line, soft_wrap=True)
 
 
+def _is_no_file(database: str | None) -> bool:
+    """Whether a database is given as the path of a file that is not there: that takes no SQLAlchemy to see."""
+    given = database or os.environ.get("RLSWEEP_DB") or _DEFAULT_FILE
+    return "://" not in given and "password=" not in given and not Path(given).expanduser().exists()
+
+
 def _with_what_is_known(loaded: LoadedSweep, database: str | None) -> tuple[LoadedSweep, KnownRuns | None]:
     """The sweep as its trials are known by, and what the database knows of them; a database need not be there."""
+    if _is_no_file(database):
+        return loaded, None
     from db.connection.urls import resolve_url
     from db.database import database_exists
 

@@ -51,6 +51,7 @@ def command(
     from orchestrator.artifacts import Artifacts
     from orchestrator.identified import identified
     from orchestrator.machine import check_machine
+    from orchestrator.planned_execution import as_planned
     from orchestrator.registration import all_succeeded, register, remaining
     from orchestrator.runnable import check_runnable
     from orchestrator.sweepfile.loading import load_sweep
@@ -58,7 +59,7 @@ def command(
     console = Console()
     loaded = load_sweep(file, overrides or ())
     check_runnable(loaded)
-    loaded = identified(loaded)
+    loaded = identified(as_planned(loaded))
     trials = loaded.trials
     url = resolve_url(database)
 

@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -67,6 +68,7 @@ class Utilisation:
     num_trials: int = 0
 
 
+@lru_cache(maxsize=256)
 def assumed_utilisation(active_params: float) -> Utilisation:
     """By interpolation over the logarithm of the size; beyond the table, its ends."""
     sizes = [size for size, _ in ASSUMED_UTILISATION]

@@ -29,7 +29,7 @@ from orchestrator.planning.scoring import Scoring, scorings
 from orchestrator.planning.storage import CheckpointStorage, checkpoint_storage
 from orchestrator.planning.trial_inputs import expected_lengths, recipe_of, training_of, wishes_of
 from orchestrator.sweepfile.running import Expected
-from workers.spec import TrialSpec
+from workers.spec import Execution, TrialSpec
 
 DEFAULT_GPU = "H100-80GB"
 
@@ -106,6 +106,16 @@ class KindPlan:
         """What the whole trajectory computes in training."""
         return self.cost.last
 
+    @property
+    def execution(self) -> Execution:
+        """How its trials are run: what the file says, and what it leaves to the planner."""
+        given = self.kind.spec.execution
+        if self.on_gpus is None:
+            return given
+        placement = self.on_gpus.placement
+        decided = {"gpus": placement.gpus, "micro_batch": placement.micro_batch, "sleep_mode": placement.sleep_mode}
+        return given.model_copy(update=decided)
+
     @cached_property
     def flops(self) -> PhaseFlops:
         """The whole trial's."""
@@ -174,10 +184,10 @@ def _on_gpus(
     gpus: int | None,
 ) -> OnGpus:
     shared_by = spec.execution.trials_per_gpu
-    part = replace(gpu, name=f"{gpu.name}/{shared_by}", memory_bytes=gpu.memory_bytes / shared_by)
-    placement = place(
-        architecture, gpu if shared_by == 1 else part, recipe, training, wishes_of(spec.execution, gpus=gpus)
-    )
+    part = gpu
+    if shared_by > 1:
+        part = replace(gpu, name=f"{gpu.name}/{shared_by}", memory_bytes=gpu.memory_bytes / shared_by)
+    placement = place(architecture, part, recipe, training, wishes_of(spec.execution, gpus=gpus))
     return OnGpus(gpu, placement.gpus / shared_by, placement, utilisation)
 
 
@@ -199,8 +209,8 @@ def _trial_hours(spec: TrialSpec, cost: TrajectoryCost, scored: tuple[Scoring, .
 
 
 def _cpu_hours(kind: Kind, cost: TrajectoryCost, scored: tuple[Scoring, ...], known: KnownRuns) -> Interval | None:
-    times = sum(scoring.times for scoring in scored)
-    return known.cpu_hours_of(kind, steps=cost.last.steps, scorings=times)
+    problems = sum(scoring.times * scoring.problems * (scoring.evaluation.samples or 1) for scoring in scored)
+    return known.cpu_hours_of(kind, steps=cost.last.steps, scored_problems=problems)
 
 
 def _cpu_memory(spec: TrialSpec, architecture: Architecture, recipe: BatchRecipe, training: Training) -> PhaseMemory:

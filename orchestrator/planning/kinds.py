@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -28,8 +28,16 @@ class Kind:
     @property
     def label(self) -> str:
         """What tells it from the others, such as `qwen2.5-7b, tau 5`; the model's name where nothing varies."""
-        named = [str(value) if name == "model" else f"{name} {_plain(value)}" for name, value in self.axes.items()]
-        return ", ".join(named) or self.spec.model.name
+        return self._label(named=[name for name in self.axes if name != "model"])
+
+    @property
+    def short_label(self) -> str:
+        """The same, naming those axes alone whose values are numbers: `dapo, qwen2.5-7b, tau 5`."""
+        return self._label(named=[name for name, value in self.axes.items() if isinstance(value, int | float)])
+
+    def _label(self, *, named: Sequence[str]) -> str:
+        parts = [f"{name} {_plain(value)}" if name in named else _plain(value) for name, value in self.axes.items()]
+        return ", ".join(parts) or self.spec.model.name
 
 
 def kinds_of(trials: Iterable[ExpandedTrial]) -> list[Kind]:

@@ -2,7 +2,8 @@
 
 What is measured counts for trials of the same kind only. For lengths that is the same model on the same data with
 the same limits, whatever the algorithm; for the speed on GPUs the same model, trained in the same way, on the same
-GPU; for the time on a CPU trials that differ in nothing but their seed. The newest trials of a kind speak for it.
+GPU; for the time on a CPU the same model and batch with the same passes over it, run in the same way. The newest
+trials of a kind speak for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from orchestrator.planning.cost import ExpectedLengths
 from orchestrator.planning.gpus import GpuType, gpu_of_device
 from orchestrator.planning.hours import Interval, Utilisation, measured_interval, measured_shares
 from orchestrator.planning.kinds import Kind
+from orchestrator.planning.pace import CpuPace, Running, paces_of, running_of
 from orchestrator.unscored import ScoreCounts
 
 if TYPE_CHECKING:
@@ -24,28 +26,30 @@ if TYPE_CHECKING:
 NEWEST_TRIALS = 16
 _WITHIN_ONE_DATA_SET = ("tau", "total_prompts", "seed", "heldout", "drop_near_duplicates")  # lengths stay the same
 
+# What of an algorithm decides how much a step computes, with what counts where a trial's science does not say.
+_PASSES = {
+    "group_size": None,
+    "prompts_per_step": None,
+    "updates_per_step": 1,
+    "epochs_per_step": 1,
+    "dynamic_sampling": False,
+    "sampler_correction": "none",
+}
+
 Science = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class CpuPace:
-    """How long one trial took on a CPU, in seconds: a step, scoring once, and all else together."""
-
-    step: float
-    scoring: float
-    otherwise: float
 
 
 @dataclass(frozen=True)
 class KnownRuns:
     """What is known; nothing, unless it is told."""
 
-    # By science hash: how far, and how many scores by benchmark and protocol.
+    # By science hash: how far, what scoring took, and how many scores by benchmark and protocol.
     reached: Mapping[str, Reached] = field(default_factory=dict)
+    evaluation_flops: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, ScoreCounts] = field(default_factory=dict)
     lengths: Mapping[str, ExpectedLengths] = field(default_factory=dict)
     utilisations: Mapping[tuple[str, str], Utilisation] = field(default_factory=dict)
-    paces: Mapping[str, Sequence[CpuPace]] = field(default_factory=dict)
+    paces: Mapping[tuple[str, Running], Sequence[CpuPace]] = field(default_factory=dict)
 
     def lengths_of(self, kind: Kind) -> ExpectedLengths | None:
         """Mean tokens of the trials with this model and these data."""
@@ -55,18 +59,17 @@ class KnownRuns:
         """The share of the GPU's peak that trials of this model reached."""
         return self.utilisations.get((_speed_key(kind.science), gpu.name)) if self.utilisations else None
 
-    def cpu_hours_of(self, kind: Kind, *, steps: int, scorings: int) -> Interval | None:
+    def cpu_hours_of(self, kind: Kind, *, steps: int, scored_problems: int) -> Interval | None:
         """How long a trial like these takes on a CPU, from its start to its end."""
-        paces = self.paces.get(_pace_key(kind.science)) if self.paces else None
-        if not paces:
-            return None
-        return measured_interval([(p.step * steps + p.scoring * scorings + p.otherwise) / 3600 for p in paces])
+        key = (_pace_key(kind.science), running_of(kind.spec.execution)) if self.paces else None
+        paces = self.paces.get(key) if key else None
+        return measured_interval([pace.hours(steps, scored_problems) for pace in paces]) if paces else None
 
 
 def known_runs(measurements: Measurements, kinds: Sequence[Kind]) -> KnownRuns:
     """What the database knows of these kinds."""
     reached = measurements.reached()
-    planned = {trial.science_hash for kind in kinds for trial in kind.trials}
+    there = {trial.science_hash for kind in kinds for trial in kind.trials} & reached.keys()
     chosen: dict[str, list[int]] = {key: [] for kind in kinds for key in _keys(kind.science)}
     for trial_id, science in measurements.sciences():
         for key in _keys(science):
@@ -78,14 +81,15 @@ def known_runs(measurements: Measurements, kinds: Sequence[Kind]) -> KnownRuns:
     runs = {key: [attempts[number] for number in numbers if number in attempts] for key, numbers in chosen.items()}
     return KnownRuns(
         reached=reached,
-        scores=measurements.scores(planned & reached.keys()),
+        evaluation_flops=measurements.evaluation_flops(there),
+        scores=measurements.scores(there),
         lengths={key: found for key, of_key in runs.items() if (found := _lengths(of_key)) is not None},
         utilisations={
             (key, gpu): measured_shares(shares)
             for key, of_key in runs.items()
             for gpu, shares in _shares(of_key).items()
         },
-        paces={key: paces for key, of_key in runs.items() if (paces := _paces(of_key))},
+        paces={(key, running): paces for key, of_key in runs.items() for running, paces in paces_of(of_key).items()},
     )
 
 
@@ -104,7 +108,11 @@ def _speed_key(science: Science) -> str:
 
 
 def _pace_key(science: Science) -> str:
-    return _text("pace", {name: value for name, value in science.items() if name not in ("seed", "horizon")})
+    """What the time of a step depends on: how much is computed, not how it is weighed or where it leads."""
+    algorithm = science["algorithm"]
+    passes = {name: algorithm.get(name, default) for name, default in _PASSES.items()}
+    has_reference = bool(algorithm.get("kl_coefficient"))
+    return _text("pace", _lengths_key(science), science.get("lora"), passes, has_reference)
 
 
 def _text(*parts: Any) -> str:
@@ -140,15 +148,3 @@ def _shares(runs: Iterable[Sequence[MeasuredAttempt]]) -> dict[str, list[float]]
             if share <= 1:
                 shares.setdefault(gpu.name, []).append(share)
     return shares
-
-
-def _paces(runs: Iterable[Sequence[MeasuredAttempt]]) -> list[CpuPace]:
-    """Of the trials that went through in one attempt: only there the times add up to the whole."""
-    paces = []
-    for first, *others in runs:
-        wall, training, scoring = first.wall_seconds, first.step_seconds, first.evaluation_seconds
-        is_whole = not others and first.device == "cpu" and not first.resumed_from_step
-        if is_whole and wall is not None and training is not None and scoring is not None:
-            rest = max(wall - training - scoring, 0.0)
-            paces.append(CpuPace(training / first.steps, scoring / max(first.evaluations, 1), rest))
-    return paces

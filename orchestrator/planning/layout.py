@@ -26,7 +26,8 @@ MIN_LIVE_COMPLETIONS = 32  # at full length; fewer leave a decoding GPU idle mos
 class Placement:
     """Where and how a trial runs, and what one GPU holds at the peak of each phase.
 
-    `kv_room_bytes` is what is left for the cache, `live_completions` how many of full length that is for each engine.
+    `kv_room_bytes` is what is left for the cache, `live_completions` how many of full length that is for each engine,
+    `wanted_cache_bytes` what as many take as keep a GPU busy.
     `is_sleep_needed` says that without sleep mode the trial would not fit at all; else it only gives the cache room.
     """
 
@@ -41,7 +42,18 @@ class Placement:
     training: PhaseMemory
     generation: PhaseMemory
     kv_room_bytes: float
+    wanted_cache_bytes: float
     live_completions: int
+
+    @property
+    def peak_bytes(self) -> float:
+        """What one GPU holds in the fuller of the two phases."""
+        return max(self.training.total, self.generation.total)
+
+    @property
+    def needed_bytes(self) -> float:
+        """The same without the cache, which takes what is free."""
+        return max(memory.total - memory.terms.get("kv_cache", 0.0) for memory in (self.training, self.generation))
 
     @property
     def engine_memory_share(self) -> float:
@@ -144,6 +156,7 @@ def _with_engine(case: Case, gpus: int, parallel: int, micro_batch: int, trainin
         training=training if sleep_mode else training.plus(engine_weights=weights, kv_cache=cache),
         generation=alone.plus(kv_cache=cache),
         kv_room_bytes=room,
+        wanted_cache_bytes=min(MIN_LIVE_COMPLETIONS, all_of_them) * per_completion,
         live_completions=min(int(room // per_completion), all_of_them),
     )
 

@@ -5,8 +5,15 @@ N parameters over G GPUs (fully sharded), a generation engine on every TP of the
     LoRA state  2 N / G + 16 N_lora / G
     activations 2 h L tok + tok 2 (6 h + 2 (n_q + 2 n_kv) d + 4 f)     all layers' inputs, one layer recomputed
     gather      2 layers and the head in bfloat16, whole on every GPU while they are used
+    logits      2 x 4,096 x 32,768 + 4 h V + 4 h tok, as far as it is more than one layer and its weights take
     engine      2 N / TP weights, 2 x 2 L n_kv d / TP a token of key-value cache, and its recorded graphs
 `tok` are the padded tokens of a micro-batch. Bytes everywhere, and gigabytes are decimal.
+
+There is no term for the logits of all tokens, V numbers each, because they never exist: TRL 1.16 projects the hidden
+states in tiles of at most 4,096 tokens by 32,768 entries of the vocabulary, keeps running sums of each token, and makes
+the tiles anew in the backward pass. What it holds there is a tile, and the gradients of the head (the whole of it, on
+every GPU) and of the hidden states in float32. The backward pass is through with the head before it comes to the
+layers, so of the head's share and one layer's only the larger counts.
 
 Three terms are not derived but judged, and named as constants here: what the CUDA context and NCCL take, what the
 engine's graphs take, and what a Python process with torch and TRL takes on a CPU. Fragmentation is covered by the
@@ -28,7 +35,12 @@ CPU_PROCESS_BYTES = 1.5e9  # torch, transformers and TRL; tiny models' trials we
 
 _WEIGHTS, _GRADIENTS, _ADAM = 4, 4, 8  # bytes a parameter: all in float32
 _BFLOAT16, _FLOAT32 = 2, 4
-_LOGIT_COPIES = 3  # logits, their log-softmax, its gradient
+# TRL's tiles of logits: trl.kernels.chunked_logprob and trl.trainer.utils.
+_TILE_TOKENS, _TILE_WIDTH = 4096, 32768
+# On a CPU a tile is turned into its gradient by plain tensor operations; 9 tiles were seen at the peak. On a GPU one
+# kernel does it in place.
+_CPU_TILES = 9
+_DRAWN_COPIES = 3  # of the next token's logits while transformers draws it: logits, scaled, probabilities
 
 
 @dataclass(frozen=True)
@@ -101,11 +113,23 @@ def activation_memory(architecture: Architecture, *, tokens: int, checkpointing:
     With checkpointing every layer keeps its input and one layer at a time has all of its intermediate results.
     """
     shape = architecture.shape
-    heads = shape.num_attention_heads + 2 * shape.num_key_value_heads
-    one_layer = width * tokens * (6 * shape.hidden_size + 2 * heads * shape.head_dim + 4 * shape.ffn_size)
+    one_layer = _one_layer(architecture, tokens=tokens, width=width)
     if not checkpointing:
         return float(shape.num_layers * one_layer)
     return float(width * shape.hidden_size * shape.num_layers * tokens + one_layer)
+
+
+def _one_layer(architecture: Architecture, *, tokens: int, width: int) -> float:
+    """Bytes of all intermediate results of one layer."""
+    shape = architecture.shape
+    heads = shape.num_attention_heads + 2 * shape.num_key_value_heads
+    return float(width * tokens * (6 * shape.hidden_size + 2 * heads * shape.head_dim + 4 * shape.ffn_size))
+
+
+def _head_gradients(architecture: Architecture, training: Training, *, tokens: int) -> float:
+    """Bytes of the gradients that the backward pass of the logits adds up, in float32."""
+    head = architecture.shape.head_weights if training.lora is None else 0  # adapters leave the head as it is
+    return float(_FLOAT32 * (head + architecture.shape.hidden_size * tokens))
 
 
 def training_memory(
@@ -115,10 +139,16 @@ def training_memory(
     activations = activation_memory(
         architecture, tokens=micro_batch_tokens, checkpointing=training.gradient_checkpointing, width=_BFLOAT16
     )
-    gathered = _BFLOAT16 * (2 * architecture.layer_params + architecture.shape.head_weights)
+    two_layers = _BFLOAT16 * 2 * architecture.layer_params
+    one_layer = _one_layer(architecture, tokens=micro_batch_tokens, width=_BFLOAT16)
+    tile = _BFLOAT16 * min(micro_batch_tokens, _TILE_TOKENS) * _TILE_WIDTH  # as wide for a smaller vocabulary
+    logits = tile + _head_gradients(architecture, training, tokens=micro_batch_tokens)
+    if training.gradient_checkpointing:
+        logits -= one_layer  # is recomputed later
     return state_memory(architecture, training, gpus=gpus).plus(
         activations=activations,
-        gathered_weights=gathered,
+        gathered_weights=two_layers + _BFLOAT16 * architecture.shape.head_weights,
+        logits=max(logits - two_layers, 0.0),
         engine_graphs=GRAPH_BYTES if has_engine else 0,
         context=CONTEXT_BYTES,
     )
@@ -162,15 +192,17 @@ def cpu_memory(
 ) -> PhaseMemory:
     """A trial's process on a CPU at its peak, all in float32, completions drawn by transformers."""
     length = max_prompt_tokens + max_completion_tokens
+    shape = architecture.shape
     state = state_memory(architecture, training)
     activations = activation_memory(
         architecture, tokens=micro_batch * length, checkpointing=training.gradient_checkpointing, width=_FLOAT32
     )
-    logits = _LOGIT_COPIES * _FLOAT32 * micro_batch * max_completion_tokens * architecture.shape.vocab_size
+    tokens = micro_batch * length
+    tile = _FLOAT32 * min(tokens, _TILE_TOKENS) * min(shape.vocab_size, _TILE_WIDTH)
+    logits = _CPU_TILES * tile + _head_gradients(architecture, training, tokens=tokens)
     cache = completions_per_step * length * kv_bytes_per_token(architecture, width=_FLOAT32)
+    drawn = _DRAWN_COPIES * _FLOAT32 * completions_per_step * shape.vocab_size
     # Drawing and training take turns: the larger of the two counts.
-    return state.plus(process=CPU_PROCESS_BYTES, **_larger(activations + logits, cache))
-
-
-def _larger(training: float, generation: float) -> dict[str, float]:
-    return {"activations": training} if training >= generation else {"kv_cache": generation}
+    if activations + logits >= cache + drawn:
+        return state.plus(process=CPU_PROCESS_BYTES, activations=activations, logits=logits)
+    return state.plus(process=CPU_PROCESS_BYTES, kv_cache=cache, logits=drawn)

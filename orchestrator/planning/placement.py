@@ -75,11 +75,25 @@ def _misfit(case: Case, gpus: int | None) -> str:
         )
     found = lay_out(case, gpus, wanted=MIN_LIVE_COMPLETIONS)
     if isinstance(found, str):
-        return f"Even o{found[1:]}" if found.startswith("On ") else found
+        on = f"On {named_gpus(gpus, case.gpu)}"
+        return found.replace(on, f"{on}, {_why_no_more(case, gpus)},", 1) if found.startswith(on) else found
     return (
         f"On {named_gpus(gpus, case.gpu)} the training state would take {_state_share(case) / gpus:.0%} of each, more "
         f"than the {STATE_SHARE:.0%} that the planner allows; set gpus to {gpus} to have it nevertheless."
     )
+
+
+def _why_no_more(case: Case, gpus: int) -> str:
+    """Why the planner tries no larger number of GPUs."""
+    if gpus == MAX_GPUS:
+        return "the most that are planned with"
+    if gpus == case.wishes.max_gpus:
+        return "all that there are"
+    anywhere = replace(case, wishes=replace(case.wishes, max_gpus=MAX_GPUS))
+    more = next((number for number in _gpu_counts(anywhere) if number > gpus), None)
+    if more is not None:
+        return f"since {more} are more than there are"
+    return f"the most over which the {case.recipe.completions_per_update} completions of an update divide as asked"
 
 
 def _state_share(case: Case) -> float:

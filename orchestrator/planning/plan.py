@@ -21,9 +21,10 @@ from orchestrator.planning.placing_case import named_gpus
 from orchestrator.planning.plan_cautions import cautions, some
 from orchestrator.planning.totals import Totals, add_up
 from orchestrator.planning.trial_plan import PlannedKind, TrialPlan, with_trials
+from orchestrator.runnable import reasons_against, shortened
 from orchestrator.sweepfile.loading import LoadedSweep
 from orchestrator.unscored import unscored
-from workers.spec import Model
+from workers.spec import Model, TrialSpec
 
 
 class UnplannableSweep(SpecError):
@@ -73,9 +74,32 @@ def plan_sweep(
         kinds=kinds,
         trials=trials,
         totals=totals,
-        warnings=(*_unscored(trials, known), *cautions(loaded.sweep, kinds, totals, asked_gpu=gpu)),
+        warnings=(
+            *_not_runnable(loaded, kinds),
+            *_unscored(trials, known),
+            *cautions(loaded.sweep, kinds, totals, asked_gpu=gpu),
+        ),
         num_made_equal=loaded.num_made_equal,
     )
+
+
+def _not_runnable(loaded: LoadedSweep, kinds: Sequence[PlannedKind]) -> list[str]:
+    """What `submit` would refuse, of the file and of what is planned for it."""
+    plans = [kind.plan for kind in kinds]
+    # One trial for each number of GPUs, as it is planned, stands for all that have as many.
+    by_gpus = {(plan.gpus, plan.on_gpus and plan.on_gpus.placement.sleep_mode): plan for plan in plans}
+    planned = (plan.kind.spec.model_copy(update={"execution": plan.execution}) for plan in by_gpus.values())
+    # Thousands of kinds are the products of a few parts.
+    specs = {_parts_but_the_model(plan.kind.spec): plan.kind.spec for plan in plans}
+    by_model = {id(plan.kind.spec.model): plan.kind.spec for plan in plans}
+    reasons = reasons_against(loaded, (*planned, *by_model.values(), *specs.values()))
+    if not reasons:
+        return []
+    return [f"this version cannot run this yet: {shortened(reasons)}; `submit` will refuse it"]
+
+
+def _parts_but_the_model(spec: TrialSpec) -> tuple[int, ...]:
+    return tuple(id(getattr(spec, name)) for name in TrialSpec.model_fields if name not in ("model", "seed"))
 
 
 def _unscored(trials: Sequence[TrialPlan], known: KnownRuns) -> list[str]:
@@ -97,7 +121,7 @@ def _plan_kinds(loaded: LoadedSweep, means: Means, known: KnownRuns) -> list[Kin
         except SpecError as error:
             reasons.setdefault(str(error), []).append(kind.label)
     if reasons:
-        listed = "\n".join(f"  {some(labels)}: {reason}" for reason, labels in reasons.items())
+        listed = "\n".join(f"  {some(labels[0], len(labels))}: {reason}" for reason, labels in reasons.items())
         raise UnplannableSweep(f"{loaded.source.name} has trials that cannot be planned:\n{listed}")
     return plans
 

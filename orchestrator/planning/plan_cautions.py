@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from orchestrator.planning.gpus import GIGABYTE, GpuType
 from orchestrator.planning.hours import ASSUMED_UTILISATION
@@ -12,8 +14,20 @@ from orchestrator.planning.totals import Totals
 from orchestrator.planning.trial_plan import PlannedKind
 from orchestrator.sweepfile.language import SweepFile
 from orchestrator.sweepfile.running import Expected, Limits
+from workers.spec import Execution
 
 _SMALLEST_JUDGED = ASSUMED_UTILISATION[0][0]
+_DEFAULT_ENGINE_SHARE = Execution.model_fields["gpu_memory_utilization"].default
+
+
+class Caution(NamedTuple):
+    """What holds for a kind, and how bad it is among those of the same check."""
+
+    sentence: str
+    weight: float = 0.0
+
+
+Check = Callable[[KindPlan], Caution | None]
 
 
 def cautions(
@@ -21,10 +35,11 @@ def cautions(
 ) -> list[str]:
     """A sentence each, those that hold for several kinds once. `asked_gpu` is what the user asked for by `--gpu`."""
     plans = [kind.plan for kind in kinds]
-    checks: tuple[Callable[[KindPlan], str | None], ...] = (
+    checks: tuple[Check, ...] = (
         _beyond_the_data,
         _budgets_in_one_step,
         _little_memory,
+        _engine_share,
         _too_small_for_a_gpu,
         _unknown_heldout_problems,
         _drawn_again,
@@ -34,86 +49,132 @@ def cautions(
     return [*_unused_gpu(plans, asked_gpu), *found, *_limits_reached(sweep.limits, totals)]
 
 
-def _collected(plans: Sequence[KindPlan], check: Callable[[KindPlan], str | None]) -> Iterator[str]:
-    """What a check says, with the kinds of which it says the same."""
-    said: dict[str, list[str]] = {}
+def _collected(plans: Sequence[KindPlan], check: Check) -> Iterator[str]:
+    """What a check says, with the kinds of which it says it; what differs in its numbers alone is said of the worst."""
+    said: dict[Caution, list[KindPlan]] = {}
     for plan in plans:
-        sentence = check(plan)
-        if sentence is not None:
-            said.setdefault(sentence, []).append(plan.kind.label)
-    for sentence, labels in said.items():
-        yield sentence if len(labels) == len(plans) else f"{some(labels)}: {sentence}"
+        caution = check(plan)
+        if caution is not None:
+            said.setdefault(caution, []).append(plan)
+    if not said:
+        return
+    worst = max(said, key=lambda caution: caution.weight)
+    same = said[worst]
+    others = sum(map(len, said.values())) - len(same)
+    named = some(same[0].kind.label, len(same))
+    if others:
+        yield f"{named}: {worst.sentence}; the like holds for {others} other{'s' * (others > 1)}"
+    else:
+        yield worst.sentence if len(same) == len(plans) else f"{named}: {worst.sentence}"
 
 
-def some(labels: Sequence[str]) -> str:
-    """The first of several labels, and how many more there are."""
-    return labels[0] if len(labels) == 1 else f"{labels[0]} and {len(labels) - 1} more"
+def some(first: str, number: int) -> str:
+    """The first of a number of kinds, and how many more there are."""
+    return first if number == 1 else f"{first} and {number - 1} more"
 
 
-def _beyond_the_data(plan: KindPlan) -> str | None:
+def _beyond_the_data(plan: KindPlan) -> Caution | None:
     spec, samples = plan.kind.spec, plan.last.samples
     pool = spec.data.total_prompts
     if not isinstance(pool, int) or samples <= pool:
         return None
-    return (
+    return Caution(
         f"the budget of {spec.budget.last:g} {spec.budget.unit} is about {samples:,} prompts, and data.total_prompts "
-        f"is {pool:,}: prompts would be used more than tau = {spec.data.tau} times"
+        f"is {pool:,}: prompts would be used more than tau = {spec.data.tau} times",
+        weight=samples / pool,
     )
 
 
-def _budgets_in_one_step(plan: KindPlan) -> str | None:
+def _budgets_in_one_step(plan: KindPlan) -> Caution | None:
     steps = [milestone.steps for milestone in plan.cost.milestones]
     if len(set(steps)) == len(steps):
         return None
     unit = plan.kind.spec.budget.unit
-    return f"several budgets are reached in the same step, which is {plan.cost.step.spent(unit):g} {unit}"
+    each = plan.cost.step.spent(unit, gpu_hours=_step_hours(plan))
+    return Caution(f"several budgets are reached in the same step, which is {each:g} {unit}", weight=each)
 
 
-def _little_memory(plan: KindPlan) -> str | None:
+def _step_hours(plan: KindPlan) -> float | None:
+    return None if plan.on_gpus is None else plan.on_gpus.hours(plan.cost.step.flops.total).central
+
+
+def _little_memory(plan: KindPlan) -> Caution | None:
     given = plan.kind.spec.execution.memory_gb
     if plan.cpu_memory is None or plan.cpu_memory.total <= given * GIGABYTE:
         return None
-    return (
+    return Caution(
         f"a trial may take {plan.cpu_memory.total / GIGABYTE:,.1f} GB of memory, the most for "
-        f"{plan.cpu_memory.largest.replace('_', ' ')}, and resources.memory_gb is {given:g}"
+        f"{plan.cpu_memory.largest.replace('_', ' ')}, and resources.memory_gb is {given:g}",
+        weight=plan.cpu_memory.total,
     )
 
 
-def _too_small_for_a_gpu(plan: KindPlan) -> str | None:
+def _engine_share(plan: KindPlan) -> Caution | None:
+    """The engine takes the share that the file says, whatever there would be for it."""
+    execution, on_gpus = plan.kind.spec.execution, plan.on_gpus
+    share = execution.gpu_memory_utilization
+    if on_gpus is None or execution.engine == "transformers":
+        return None
+    placement = on_gpus.placement
+    if share == _DEFAULT_ENGINE_SHARE and placement.gpus > 1:
+        return None  # such trials are not run yet, and nobody chose that share for them
+    memory, weights = on_gpus.gpu.memory_bytes, placement.generation.terms["engine_weights"]
+    given = f"generation.gpu_memory_utilization is {share:g}, {share * memory / GIGABYTE:.3g} GB of each GPU"
+    most = (weights + placement.kv_room_bytes) / memory
+    if share > most:
+        return Caution(
+            f"{given}: beside the rest of the trial {max(math.floor(100 * most) / 100, 0.01):g} is the most that fits",
+            weight=share - most,
+        )
+    least = (weights + placement.wanted_cache_bytes) / memory
+    # Somewhat fewer completions at a time only take somewhat longer.
+    if share * memory - weights < placement.wanted_cache_bytes / 2:
+        enough = math.ceil(100 * least) / 100
+        instead = f"take {enough:g}" if enough <= most else "more does not fit beside the rest of the trial"
+        return Caution(
+            f"{given}: the engine's weights take {weights / GIGABYTE:.3g} GB, and the cache of the completions that it "
+            f"should draw at a time {placement.wanted_cache_bytes / GIGABYTE:.3g} GB; {instead}",
+            weight=least - share,
+        )
+    return None
+
+
+def _too_small_for_a_gpu(plan: KindPlan) -> Caution | None:
     """What is assumed of the speed is for models that keep a GPU busy."""
     params = plan.architecture.active_params
     if plan.on_gpus is None or plan.on_gpus.utilisation.source != "assumed" or params >= _SMALLEST_JUDGED / 10:
         return None
-    return (
+    return Caution(
         f"{plan.on_gpus.utilisation.share.central:.0%} of a GPU's peak is assumed, which is for models of "
-        f"{_SMALLEST_JUDGED / 1e9:.1f}B parameters and more; one of {params:,} takes longer than this plan says"
+        f"{_SMALLEST_JUDGED / 1e9:.1f}B parameters and more; one of {params:,} takes longer than this plan says",
+        weight=1 / params,
     )
 
 
-def _unknown_heldout_problems(plan: KindPlan) -> str | None:
+def _unknown_heldout_problems(plan: KindPlan) -> Caution | None:
     if not any(scoring.is_problems_assumed for scoring in plan.scorings):
         return None
     data = plan.kind.spec.data
-    return (
+    return Caution(
         f"how many problems of {data.heldout or data.train} are held out is not known here; evaluations are counted "
         f"with {ASSUMED_HELDOUT_PROBLEMS}"
     )
 
 
-def _drawn_again(plan: KindPlan) -> str | None:
+def _drawn_again(plan: KindPlan) -> Caution | None:
     if not plan.kind.spec.algorithm.dynamic_sampling:
         return None
-    return "groups of equal rewards are drawn again (dynamic_sampling); what that costs is not in the plan"
+    return Caution("groups of equal rewards are drawn again (dynamic_sampling); what that costs is not in the plan")
 
 
-def _longer_than_allowed(plan: KindPlan, expected: Expected) -> str | None:
+def _longer_than_allowed(plan: KindPlan, expected: Expected) -> Caution | None:
     pairs = (
         ("prompt_tokens", expected.prompt_tokens, plan.recipe.max_prompt_tokens),
         ("completion_tokens", expected.completion_tokens, plan.recipe.max_completion_tokens),
     )
     wrong = [f"expected.{name} is {given:,g}, and at most {most:,} are allowed" for name, given, most in pairs
              if given is not None and given > most]  # fmt: skip
-    return "; ".join(wrong) or None
+    return Caution("; ".join(wrong)) if wrong else None
 
 
 def _unused_gpu(plans: Sequence[KindPlan], asked: GpuType | None) -> Iterator[str]:

@@ -14,19 +14,21 @@ from orchestrator.planning.kind_plan import Means, PhaseFlops
 from orchestrator.planning.trial_plan import PlannedKind, TrialPlan
 from orchestrator.sweepfile.running import Limits
 
-_NO_TIME = Interval(0.0, 0.0, 0.0)
+# What a submit takes beside its trials: Ray, the first process until it has claimed its trial, Ray again. Judged from
+# 17 to 30 seconds on two cores: attempts record their time from the claim on, so the database cannot tell.
+STARTING_SECONDS = 25.0
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over a sweep's trials. What is `left` is without what the database has.
+    """Sums over a sweep's trials. What is `left` is without what the database has, at what a trial is planned to take.
 
     GPU-hours are of the trials on GPUs, None where there are none. `wall_hours` are of what is left, None where
     the time of `trials_of_unknown_time` of its trials is not known. `gpus_at_once` is how many GPUs are busy where
     as many trials run as may. `cost` is in the currency of `limits.price_per_gpu_hour`, None without one.
     `sharing_saves_flops` is what a run of its own for each budget would compute on top, `separate_costs_flops` what
-    is computed on top because the file asks for such runs. `cached_flops` need not be computed again.
-    `peak_bytes` are the checkpoints at the worst moment.
+    is computed on top because the file asks for such runs. `cached_flops` were recorded, and need not be computed
+    again. `peak_bytes` are the checkpoints at the worst moment.
     """
 
     trials: int
@@ -67,7 +69,7 @@ def add_up(kinds: Sequence[PlannedKind], trials: Sequence[TrialPlan], *, limits:
         trials_of_unknown_time=sum(trial.plan.wall_hours is None for trial in left),
         flops=_sum_of_flops(kinds),
         flops_left=sum(kind.plan.flops.total * kind.left_share for kind in kinds),
-        cached_flops=sum(kind.plan.flops.total * kind.done_share for kind in kinds),
+        cached_flops=sum(trial.done_flops for trial in trials),
         gpu_hours=hours,
         gpu_hours_left=hours_left,
         cost=None if price is None or hours is None else hours.times(price),
@@ -105,29 +107,39 @@ def _gpus_at_once(left: Sequence[TrialPlan], limits: Limits, means: Means) -> fl
 
 def _wall_hours(left: Sequence[TrialPlan], limits: Limits, means: Means) -> Interval | None:
     """GPUs and the CPUs of this machine are two places; a limit of trials at a time holds for each of them."""
+    if not left:
+        return Interval(0.0, 0.0, 0.0)
     if any(trial.plan.wall_hours is None for trial in left):
         return None
-    on_gpus = [trial for trial in left if trial.plan.on_gpus is not None]
-    on_cpus = [trial for trial in left if trial.plan.on_gpus is None]
-    parts = math.lcm(*(trial.plan.kind.spec.execution.trials_per_gpu for trial in on_gpus))
+    gpu_trials = [trial for trial in left if trial.plan.on_gpus is not None]
+    parts = math.lcm(*(trial.plan.kind.spec.execution.trials_per_gpu for trial in gpu_trials))
     gpus = None if means.gpus is None else means.gpus * parts
+    on_gpus = [(*_hours_left(trial), round(trial.plan.gpus * parts)) for trial in gpu_trials]
+    on_cpus = [
+        (*_hours_left(trial), min(trial.plan.kind.spec.execution.cpus, means.cpus))
+        for trial in left
+        if trial.plan.on_gpus is None
+    ]
 
     def longest(end: Callable[[Interval], float]) -> float:
-        gpu_jobs = [_job(trial, end, round(trial.plan.gpus * parts)) for trial in on_gpus]
-        cpu_jobs = [_job(trial, end, min(trial.plan.kind.spec.execution.cpus, means.cpus)) for trial in on_cpus]
         return max(
-            wall_time(gpu_jobs, concurrent=limits.concurrent_trials, places=gpus),
-            wall_time(cpu_jobs, concurrent=limits.concurrent_trials, places=means.cpus),
+            wall_time(_jobs(on_gpus, end), concurrent=limits.concurrent_trials, places=gpus),
+            wall_time(_jobs(on_cpus, end), concurrent=limits.concurrent_trials, places=means.cpus),
         )
 
     # Shorter trials can, in rare orders, make a schedule longer.
-    low, central, high = sorted(longest(end) for end in (_low, _central, _high))
+    low, central, high = sorted(longest(end) + STARTING_SECONDS / 3600 for end in (_low, _central, _high))
     return Interval(low, central, high)
 
 
-def _job(trial: TrialPlan, end: Callable[[Interval], float], places: int) -> Job:
+def _hours_left(trial: TrialPlan) -> tuple[Interval, float]:
+    """Of the whole trial, and how much of that is left."""
     assert trial.plan.wall_hours is not None
-    return Job(end(trial.plan.wall_hours) * trial.left_share, places)
+    return trial.plan.wall_hours, trial.left_share
+
+
+def _jobs(trials: Iterable[tuple[Interval, float, int]], end: Callable[[Interval], float]) -> list[Job]:
+    return [Job(end(hours) * share, places) for hours, share, places in trials]
 
 
 def _low(hours: Interval) -> float:

@@ -18,13 +18,17 @@ Cached = Literal["new", "partly", "done"]
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """`done_share` is how much of the last budget is reached, at most 1; of a new trial it is 0."""
+    """`done_share` is how much of the last budget is reached, at most 1; of a new trial it is 0.
+
+    `done_flops` are those that the database has recorded of it, without what went beyond this sweep's last budget.
+    """
 
     axes: Mapping[str, Any]
     seed: int
     science_hash: str
     plan: KindPlan
     done_share: float
+    done_flops: float
 
     @property
     def cached(self) -> Cached:
@@ -50,11 +54,6 @@ class PlannedKind:
         return sum(trial.cached != "done" for trial in self.trials)
 
     @property
-    def done_share(self) -> float:
-        """What the database has, in trials."""
-        return sum(trial.done_share for trial in self.trials)
-
-    @property
     def left_share(self) -> float:
         """What is left to compute, in trials."""
         return sum(trial.left_share for trial in self.trials)
@@ -67,9 +66,14 @@ def with_trials(plan: KindPlan, known: KnownRuns) -> PlannedKind:
 
 def _trial(trial: ExpandedTrial, plan: KindPlan, known: KnownRuns) -> TrialPlan:
     science_hash = trial.science_hash
+    share = flops = 0.0
     reached = known.reached.get(science_hash)
-    share = 0.0 if reached is None else min(_spent(plan, reached) / trial.spec.budget.last, 1.0)
-    return TrialPlan(trial.axes, trial.spec.seed, science_hash, plan, share)
+    if reached is not None:
+        spent = _spent(plan, reached) / trial.spec.budget.last
+        share = min(spent, 1.0)
+        scoring = known.evaluation_flops.get(science_hash, plan.flops.evaluation * share)
+        flops = (reached.flops + scoring) * (share / spent if spent else 0.0)
+    return TrialPlan(trial.axes, trial.spec.seed, science_hash, plan, share, flops)
 
 
 def _spent(plan: KindPlan, reached: Reached) -> float:

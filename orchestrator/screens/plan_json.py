@@ -42,6 +42,7 @@ def _trial(trial: TrialPlan) -> dict[str, Any]:
         "science_hash": trial.science_hash,
         "cached": trial.cached,
         "done_share": trial.done_share,
+        "done_flops": trial.done_flops,
     }
 
 
@@ -90,6 +91,7 @@ def _on_gpus(on_gpus: OnGpus) -> dict[str, Any]:
         "memory_bytes_per_gpu": {
             "training": _memory(placement.training),
             "generation": _memory(placement.generation),
+            "peak": placement.peak_bytes,
         },
         "utilisation": asdict(on_gpus.utilisation),
     }

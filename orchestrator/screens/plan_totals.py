@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.planning.cost import ExpectedLengths
+from orchestrator.planning.gpus import GIGABYTE
 from orchestrator.planning.hours import Utilisation
+from orchestrator.planning.kind_plan import KindPlan, OnGpus
 from orchestrator.planning.plan import SweepPlan
 from orchestrator.planning.totals import Totals
 from orchestrator.screens.plan_units import digits, flops, hours_interval, interval, size
@@ -23,6 +25,8 @@ def totals_of(plan: SweepPlan) -> Iterator[tuple[str, str]]:
     """(name, text) of each line; what does not concern the sweep is left out."""
     totals = plan.totals
     yield "Trials", _trials(totals) + _left_out(plan.num_made_equal)
+    if beyond := next((text for kind in plan.kinds if (text := _beyond_the_budget(kind.plan))), None):
+        yield "Budget", beyond
     yield "FLOPs", _flops(totals)
     if totals.sharing_saves_flops:
         yield "Shared", f"one run for all budgets of a trial saves {flops(totals.sharing_saves_flops)} of training"
@@ -35,6 +39,8 @@ def totals_of(plan: SweepPlan) -> Iterator[tuple[str, str]]:
         whole = f"; {interval(totals.cost)} with what is done" if totals.cached_flops else ""
         yield "Cost", f"{interval(totals.cost_left)}{whole}"
     yield "Wall time", _wall_time(plan)
+    if on_gpus := [kind.plan.on_gpus for kind in plan.kinds if kind.plan.on_gpus is not None]:
+        yield "GPU memory", _gpu_memory(on_gpus)
     if totals.trials_on_cpus:
         most = max(memory.total for kind in plan.kinds if (memory := kind.plan.cpu_memory) is not None)
         yield "Memory", f"up to {size(most)} for a trial on CPUs"
@@ -51,6 +57,19 @@ def _trials(totals: Totals) -> str:
 
 def _left_out(number: int) -> str:
     return f"; rules of `when` have left out {number:,} combination{'s' * (number != 1)}" if number else ""
+
+
+def _beyond_the_budget(plan: KindPlan) -> str | None:
+    """Where a last budget in prompts or steps is no whole number of steps: where the trial ends then."""
+    budget, last = plan.kind.spec.budget, plan.last
+    end = {"samples": last.samples, "steps": last.steps}.get(budget.unit)
+    if end is None or end == budget.last:
+        return None
+    of = "" if budget.unit == "steps" else f" of {plan.cost.step.samples:,} prompts, at {end:,}"
+    return (
+        f"{budget.last:,.12g} {budget.unit} are no whole number of steps: a trial ends with the step that reaches its "
+        f"last budget, here step {last.steps:,}{of}"
+    )
 
 
 def _flops(totals: Totals) -> str:
@@ -73,6 +92,13 @@ def _gpu_hours(plan: SweepPlan) -> str:
     without = f"; {totals.trials_on_cpus:,} trials on CPUs have none" if totals.trials_on_cpus else ""
     shares = _shares([on_gpus.utilisation for on_gpus in kinds])
     return f"{left}{interval(totals.gpu_hours)} of {gpus} at {shares} of their peak{without}"
+
+
+def _gpu_memory(kinds: Sequence[OnGpus]) -> str:
+    """`15.4 to 65.7 GB of each GPU at the peak, and what is free for the cache; micro-batch 1 to 8`."""
+    taken = _range([each.placement.needed_bytes / GIGABYTE for each in kinds])
+    micro_batches = _range([each.placement.micro_batch for each in kinds])
+    return f"{taken} GB of each GPU at the peak, and what is free for the cache; micro-batch {micro_batches}"
 
 
 def _shares(utilisations: list[Utilisation]) -> str:
@@ -116,6 +142,6 @@ def _lengths(lengths: set[ExpectedLengths]) -> str:
     return f"{prompts} prompt and {completions} completion tokens ({sources})"
 
 
-def _range(values: list[float]) -> str:
+def _range(values: Sequence[float]) -> str:
     low, high = digits(min(values)), digits(max(values))
     return low if low == high else f"{low} to {high}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from orchestrator.planning.hours import Interval
 
@@ -22,13 +22,23 @@ def size(number: float) -> str:
 
 def hours(number: float) -> str:
     """`18 h`; below two hours `75 min`, below two minutes `40 s`; from two days on `3.2 days`."""
+    in_one_hour, unit = _unit_of_time(number)
+    if unit == "s" and 0 < number * in_one_hour < 1:
+        return "less than 1 s"
+    return f"{_in_unit(number, in_one_hour)} {unit}"
+
+
+def _unit_of_time(number: float) -> tuple[float, str]:
+    """The unit that so many hours are told in, and how many of it are an hour."""
     if number >= 48:
-        return f"{digits(number / 24)} days"
+        return 1 / 24, "days"
     if number >= 2:
-        return f"{digits(number)} h"
-    if number * 60 >= 2:
-        return f"{number * 60:.0f} min"
-    return f"{number * 3600:.0f} s" if number * 3600 >= 1 or number == 0 else "less than 1 s"
+        return 1.0, "h"
+    return (60.0, "min") if number * 60 >= 2 else (3600.0, "s")
+
+
+def _in_unit(number: float, in_one_hour: float) -> str:
+    return digits(number * in_one_hour) if in_one_hour <= 1 else f"{number * in_one_hour:.0f}"
 
 
 def digits(number: float) -> str:
@@ -44,21 +54,23 @@ def digits(number: float) -> str:
 
 def interval(of: Interval) -> str:
     """`72 (36 to 144)`; one number where there is no doubt."""
-    return _interval(of, digits, " to ")
+    return _interval(of, " to ")
 
 
 def short_interval(of: Interval) -> str:
     """`72 (36–144)`."""
-    return _interval(of, digits, "–")
+    return _interval(of, "–")
 
 
 def hours_interval(of: Interval) -> str:
-    """`18 h (9 h to 36 h)`."""
-    return _interval(of, hours, " to ")
+    """`18 h (9 to 36)`: all of it in the unit of the middle."""
+    in_one_hour, _ = _unit_of_time(of.central)
+    low, high = (_in_unit(end, in_one_hour) for end in (of.low, of.high))
+    return hours(of.central) if low == high else f"{hours(of.central)} ({low} to {high})"
 
 
-def _interval(of: Interval, shown: Callable[[float], str], to: str) -> str:
-    low, central, high = shown(of.low), shown(of.central), shown(of.high)
+def _interval(of: Interval, to: str) -> str:
+    low, central, high = digits(of.low), digits(of.central), digits(of.high)
     return central if low == high else f"{central} ({low}{to}{high})"
 
 

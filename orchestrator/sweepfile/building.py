@@ -58,6 +58,18 @@ class Builder:
         self._made[others] = self._from_scratch(values)
         return self._made[others]
 
+    def unplaceable_model(self, values: Mapping[str, Any]) -> Unplaceable | None:
+        """What is wrong with the model's name, whatever else is wrong with the combination."""
+        name = self._effective.of(values).get("model")
+        try:
+            if isinstance(name, str) and name:
+                self._model(name)
+        except Unplaceable as error:
+            return error
+        except ValidationError:
+            pass  # the model's own entry is wrong, which is said of the entry
+        return None
+
     def _from_scratch(self, values: Mapping[str, Any]) -> TrialSpec:
         effective = self._effective.of(values)
         data = dict(effective)
@@ -92,6 +104,7 @@ class Builder:
             budget=self._budget,
             evaluations=self._evaluations,
             execution=self._execution(point, model, effective),
+            health=point.health,
         )
 
     def _model(self, name: str) -> Model:

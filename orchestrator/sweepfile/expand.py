@@ -47,6 +47,7 @@ def expand(
     said: set[str] = set()
     for combination in made:
         values = values_of(combination)
+        misplaced: Unplaceable | None
         try:
             trials.append(ExpandedTrial(values, builder.build(values), combination))
         except ValidationError as error:
@@ -54,9 +55,14 @@ def expand(
                 said.add(signature)
                 for problem in _problems_of_a_trial(error, combination, sweep, source):
                     problems.setdefault(problem.path, problem)
+            misplaced = builder.unplaceable_model(values)
         except Unplaceable as error:
-            path = _place(error.path, combination, source)
-            problems.setdefault(path, SpecProblem(source.position(path), path, str(error)))
+            misplaced = error
+        else:
+            continue
+        if misplaced is not None:
+            path = _place(misplaced.path, combination, source)
+            problems.setdefault(path, SpecProblem(source.position(path), path, str(misplaced)))
     return trials, list(problems.values())
 
 

@@ -1,7 +1,8 @@
 """`extends:` a sweep file that is another one with some values changed.
 
-Mappings are merged, key by key; anything else, lists included, takes the place of what the other file has. Every value
-keeps the place where it was written, so a problem is reported in the file that has it.
+Mappings are merged, key by key; anything else, lists included, takes the place of what the other file has, and null in
+the place of an axis takes it away. Every value keeps the place where it was written, so a problem is reported in the
+file that has it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from orchestrator.sweepfile.hints import shown
+from orchestrator.sweepfile.moved import details_give_way
 from orchestrator.sweepfile.problems import InvalidSweep, Path, SpecProblem
 from orchestrator.sweepfile.two_names import give_way
 from orchestrator.sweepfile.yaml_source import YamlSource, read_yaml
 
 KEY = "extends"
+# Where null takes away what the other file has: an axis, or the name of a model.
+_DROPPABLE: tuple[Path, ...] = (("axes", "grid"), ("models",))
 
 
 def read_with_parents(file: FilePath) -> YamlSource:
@@ -75,6 +79,7 @@ def put_over(parent: YamlSource, child: YamlSource) -> YamlSource:
     merged.problems = [*parent.problems, *child.problems]
     merged.unread = [*parent.unread, *child.unread]
     give_way(merged, child.positions)
+    details_give_way(merged, child.positions)
     merged.data = _merged(parent.data, child.data, (), merged)
     merged.positions |= child.positions
     merged.key_positions |= child.key_positions
@@ -87,6 +92,9 @@ def _merged(parent: Any, child: Any, path: Path, source: YamlSource) -> Any:
             key: _merged(parent[key], value, (*path, key), source) if key in parent else value
             for key, value in child.items()
         }
-        return parent | changed
+        dropped = {key for key, value in child.items() if value is None and key in parent and path in _DROPPABLE}
+        for key in dropped:
+            source.forget((*path, key), parent[key])
+        return {key: value for key, value in (parent | changed).items() if key not in dropped}
     source.forget(path, parent)
     return child

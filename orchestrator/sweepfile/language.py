@@ -20,6 +20,7 @@ from workers.spec import (
     Environment,
     Evaluation,
     GroupSize,
+    Health,
     Lora,
     Loss,
     MadeModel,
@@ -105,6 +106,7 @@ class Point(Strict):
     generation: Generation
     lora: Lora | None = None
     environment: Environment | None = None
+    health: Health = Health()
 
 
 AxisValues = Annotated[list[Any], Field(min_length=1)]

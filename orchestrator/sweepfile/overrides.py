@@ -1,7 +1,7 @@
 """`--set key=value`: changing a sweep file from the command line, before it is checked.
 
 A key is a dotted path from the file's root (`budgets.at`), or the short name of an axis or of a base value
-(`seed`, `optimizer.learning_rate`). The value is YAML.
+(`seed`, `optimizer.learning_rate`). The value is YAML; null takes an axis away.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.sweepfile.language import ModelEntry, Point, SweepFile
+from orchestrator.sweepfile.moved import details_give_way
 from orchestrator.sweepfile.names import PRESET, nearest, one_name, value_names
 from orchestrator.sweepfile.problems import OVERRIDE_SOURCE, InvalidSweep, Path, Position, SpecProblem
 from orchestrator.sweepfile.two_names import give_way
@@ -46,11 +47,15 @@ def _apply(source: YamlSource, override: str) -> None:
         raise _problem(place, f"`{key}` is not known here{_nearest(str(path[1]))}")
     container = _container(source, path, place)
     source.forget(path, container.get(str(path[-1])))
+    if value is None and path[:2] == ("axes", "grid") and str(path[-1]) in container:
+        del container[str(path[-1])]
+        return
     container[str(path[-1])] = value
     paths = dict.fromkeys(paths_within(value, path), place)
     source.positions.update(paths)
     source.key_positions.update(paths)
     give_way(source, paths)
+    details_give_way(source, paths)
 
 
 def _value(text: str, place: Position) -> Any:

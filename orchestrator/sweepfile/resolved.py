@@ -19,7 +19,7 @@ from orchestrator.sweepfile.origins import kinds_of, origin
 from orchestrator.sweepfile.problems import Path, dotted
 from workers.spec import Algorithm, Sampling, TrialSpec
 
-_PARTS = ("model", "data", "algorithm", "optimizer", "sampling", "lora", "environment", "execution")
+_PARTS = ("model", "data", "algorithm", "optimizer", "sampling", "lora", "environment", "execution", "health")
 # What is not a value of the trials, or is shown by itself.
 _NOT_SHOWN = {"name", "question", "caveats", "base", "axes"}
 

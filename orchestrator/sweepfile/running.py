@@ -20,6 +20,7 @@ class ResourceRule(Strict):
 
     condition: Annotated[dict[str, Any] | None, Field(alias="if", min_length=1)] = None
     cpus: PositiveInt = 1
+    processes: PositiveInt = 1
     memory_gb: PositiveFloat = 2.0
     gpu: Text | None = None
     gpus: Count | None = None
@@ -57,6 +58,8 @@ class ResourceRule(Strict):
     @model_validator(mode="after")
     def _what_is_for_gpus_has_some(self) -> ResourceRule:
         given = [name for name in ("gpu", "tensor_parallel", "sleep_mode") if getattr(self, name) is not None]
+        if self.gpus and self.processes > 1:
+            raise ValueError(f"processes {self.processes} is for trials on CPUs; on GPUs a trial has one on each")
         if self.gpus == 0 and given:
             raise ValueError(f"`{given[0]}` means nothing beside `gpus: 0`, which is a trial on CPUs")
         return self

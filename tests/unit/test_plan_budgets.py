@@ -7,6 +7,7 @@ import pytest
 from db.errors import SpecError
 from orchestrator.planning.hours import Interval
 from orchestrator.planning.plan import SweepPlan
+from orchestrator.planning.totals import STARTING_SECONDS
 from orchestrator.screens.plan_totals import totals_of
 from tests.unit.test_plan_gpus import planned, plans
 
@@ -19,7 +20,8 @@ def known(interval: Interval | None) -> Interval:
 
 
 def wall(plan: SweepPlan) -> float:
-    return known(plan.totals.wall_hours).central
+    """Without what starting takes."""
+    return known(plan.totals.wall_hours).central - STARTING_SECONDS / 3600
 
 
 def test_budgets_of_one_run_save_the_runs_that_end_earlier() -> None:
@@ -52,6 +54,23 @@ def test_separate_runs_cost_what_shared_ones_save() -> None:
 def test_a_budget_of_any_unit_is_reached_by_whole_steps(unit: str, last: float, steps: int) -> None:
     plan = planned("single_gpu", SMALL, f"budgets={{unit: {unit}, at: [{last!r}]}}")
     assert plans(plan)["qwen2.5-0.5b"].last.steps == steps
+
+
+@pytest.mark.parametrize(
+    ("budgets", "said"),
+    [
+        ("{unit: samples, at: [1000]}", "1,000 samples are no whole number of steps: a trial ends with the step that "
+         "reaches its last budget, here step 8 of 128 prompts, at 1,024"),
+        ("{unit: steps, at: [2.5]}", "2.5 steps are no whole number of steps: a trial ends with the step that reaches "
+         "its last budget, here step 3"),
+        ("{unit: samples, at: [1024]}", None),
+        ("{unit: tokens, at: [1.0e6]}", None),
+    ],
+)  # fmt: skip
+def test_a_budget_that_is_no_whole_number_of_steps_is_said_to_be_reached_by_the_next(
+    budgets: str, said: str | None
+) -> None:
+    assert dict(totals_of(planned("single_gpu", SMALL, f"budgets={budgets}"))).get("Budget") == said
 
 
 def test_a_budget_of_gpu_hours_is_what_it_says_and_its_evaluations_come_on_top() -> None:

@@ -4,15 +4,59 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.test_plan_gpus import SHIPPED, planned
+from db.errors import SpecError
+from orchestrator.planning.plan import SweepPlan
+from orchestrator.runnable import check_runnable, reasons_against, shortened
+from orchestrator.sweepfile.loading import load_sweep
+from tests.unit.test_plan_gpus import SHIPPED, SWEEPS, planned
 
 SMALL = "model=[qwen2.5-0.5b]"
 FEW_PROMPTS = "data.total_prompts=5120"
 
+CANNOT_RUN = "this version cannot run this yet: "
+
+
+def warnings(plan: SweepPlan) -> tuple[str, ...]:
+    """All but what this version cannot run."""
+    return tuple(warning for warning in plan.warnings if not warning.startswith(CANNOT_RUN))
+
+
+def test_what_this_version_cannot_run_is_one_line_and_submit_refuses_it() -> None:
+    overrides = ("resources={gpus: 2, nodes: 2}", "limits={flops: 1.0e30}")
+    said = [line for line in planned("quickstart", *overrides).warnings if line.startswith(CANNOT_RUN)]
+    assert said == [
+        f"{CANNOT_RUN}resources.gpus (2), resources.nodes (2), limits.flops (1e+30); `submit` will refuse it"
+    ]
+    with pytest.raises(SpecError, match=r"asks for what this version cannot run.*\n  resources\.gpus \(2\)"):
+        check_runnable(load_sweep(SWEEPS / "quickstart.yaml", overrides))
+    assert planned("quickstart").warnings == ()
+    assert reasons_against(load_sweep(SWEEPS / "quickstart.yaml")) == []
+
+
+def test_gpus_that_the_planner_would_give_are_among_what_cannot_be_run() -> None:
+    ladder = "model=[qwen2.5-0.5b, qwen2.5-7b, qwen2.5-14b]"
+    (first, *_) = planned("compute_scaling", ladder).warnings
+    assert first.startswith(CANNOT_RUN)
+    assert "resources.gpus (4, 8)" in first
+
+
+@pytest.mark.parametrize(
+    ("reasons", "short"),
+    [
+        (["algorithm (dapo) cannot be run", "algorithm (gspo) cannot be run"], "algorithm (dapo, gspo)"),
+        ([f"tau ({n}) is not done" for n in range(9)], "tau (0, 1, ... 8)"),
+        (["retry is not followed by this version: a trial waits"], "retry"),
+        (["loss.x (1) is not", "lora (rank=8 alpha=None targets=all) is not"], "lora, loss.x (1)"),
+        ([f"s{n} (1) is not" for n in range(7)], "s0 (1), s1 (1), s2 (1), s3 (1) and 3 more"),
+    ],
+)
+def test_many_reasons_are_a_few_settings_with_their_values(reasons: list[str], short: str) -> None:
+    assert shortened(reasons) == short
+
 
 @pytest.mark.parametrize("name", sorted({file.stem for file in SHIPPED} - {"cross_algorithm"}))
 def test_most_shipped_sweeps_need_no_warning(name: str) -> None:
-    assert planned(name).warnings == ()
+    assert warnings(planned(name)) == ()
 
 
 @pytest.mark.parametrize(
@@ -56,22 +100,22 @@ def test_most_shipped_sweeps_need_no_warning(name: str) -> None:
     ids=["data", "one-step", "held-out", "dapo", "lengths", "flops", "gpu-hours", "cost"],
 )  # fmt: skip
 def test_a_sweep_that_asks_for_trouble_is_told(overrides: tuple[str, ...], warning: str) -> None:
-    assert planned("single_gpu", SMALL, *overrides).warnings == (warning,)
+    assert warnings(planned("single_gpu", SMALL, *overrides)) == (warning,)
 
 
 def test_a_warning_of_some_kinds_names_them_and_one_of_all_does_not() -> None:
-    (some,) = planned("cross_algorithm").warnings
+    (some,) = warnings(planned("cross_algorithm"))
     assert some.startswith("algorithm dapo, qwen2.5-0.5b and 4 more: groups of equal rewards")
 
 
 def test_too_little_memory_on_a_cpu_is_said_with_what_takes_it() -> None:
-    (warning,) = planned("single_gpu", SMALL, "resources={gpus: 0, memory_gb: 64}").warnings
+    (warning,) = warnings(planned("single_gpu", SMALL, "resources={gpus: 0, memory_gb: 64}"))
     assert warning.endswith(" GB of memory, the most for activations, and resources.memory_gb is 64")
     assert planned("quickstart").warnings == ()
 
 
 def test_the_time_of_a_tiny_model_on_a_gpu_is_not_taken_for_known() -> None:
-    (warning,) = planned("quickstart", "model=[qwen2-25k]", "resources.gpus=1").warnings
+    (warning,) = warnings(planned("quickstart", "model=[qwen2-25k]", "resources.gpus=1"))
     assert warning.startswith("5% of a GPU's peak is assumed, which is for models of 0.5B parameters and more; one of ")
     assert planned("quickstart", "resources.gpus=1", "expected.utilization=0.001").warnings == ()
 
@@ -80,5 +124,36 @@ def test_the_time_of_a_tiny_model_on_a_gpu_is_not_taken_for_known() -> None:
     ("name", "why"), [("quickstart", "the trials run on CPUs"), ("single_gpu", "the file names their GPU")]
 )
 def test_a_gpu_that_no_trial_will_use_is_said(name: str, why: str) -> None:
-    assert planned(name, gpu="A100-80GB").warnings == (f"--gpu A100-80GB is not used: {why}",)
-    assert planned("compute_scaling", gpu="A100-80GB").warnings == ()
+    assert warnings(planned(name, gpu="A100-80GB")) == (f"--gpu A100-80GB is not used: {why}",)
+    assert warnings(planned("compute_scaling", gpu="A100-80GB")) == ()
+
+
+@pytest.mark.parametrize(
+    ("share", "warning"),
+    [
+        (
+            0.05,
+            "generation.gpu_memory_utilization is 0.05, 4 GB of each GPU: the engine's weights take 3.09 GB, and the "
+            "cache of the completions that it should draw at a time 5.64 GB; take 0.11",
+        ),
+        (0.11, None),
+        (0.3, None),
+        (
+            0.9,
+            "generation.gpu_memory_utilization is 0.9, 72 GB of each GPU: beside the rest of the trial 0.5 is the "
+            "most that fits",
+        ),
+    ],
+)
+def test_a_share_of_memory_that_is_too_little_or_too_much_for_the_engine_is_said(
+    share: float, warning: str | None
+) -> None:
+    plan = planned("single_gpu", "model=[qwen2.5-1.5b]", f"generation.gpu_memory_utilization={share}")
+    assert warnings(plan) == (() if warning is None else (warning,))
+
+
+def test_what_differs_in_its_numbers_alone_is_said_once_of_the_worst() -> None:
+    sizes = planned("quickstart", "resources={memory_gb: 1.0}").kinds
+    (warning,) = planned("quickstart", "resources={memory_gb: 1.0}").warnings
+    assert warning.startswith("qwen2-886k: a trial may take 1.8 GB")
+    assert warning.endswith(f"; the like holds for {len(sizes) - 1} others")

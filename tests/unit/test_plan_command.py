@@ -147,3 +147,16 @@ def test_a_broken_file_is_told_every_mistake_with_its_place(tmp_path: Path) -> N
 
 def test_no_gpus_at_all_is_not_a_number_of_gpus() -> None:
     assert CliRunner().invoke(app, ["plan", SINGLE_GPU, "--gpus", "0"]).exit_code == 2
+
+
+def test_a_database_that_is_no_file_yet_takes_no_database_library_to_see(tmp_path: Path) -> None:
+    arguments = ["rlsweep", "plan", SINGLE_GPU, "--db", str(tmp_path / "none.db")]
+    program = f"""
+import sys
+from orchestrator.cli import app
+sys.argv = {arguments!r}
+app(standalone_mode=False)
+sys.exit("sqlalchemy" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

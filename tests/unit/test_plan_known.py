@@ -21,10 +21,11 @@ from orchestrator.cli import app
 from orchestrator.planning.kinds import kinds_of
 from orchestrator.planning.known import known_runs
 from orchestrator.planning.plan import SweepPlan, plan_sweep
+from orchestrator.planning.totals import STARTING_SECONDS
 from orchestrator.registration import register
 from orchestrator.sweepfile.loading import LoadedSweep, load_sweep
 from tests.contract.attempt_records import ONE_OF_EACH
-from tests.records import HERE, step
+from tests.records import HERE, evaluation, step
 from tests.unit.test_plan_gpus import SWEEPS, on_gpus
 
 H100, PEAK = "NVIDIA H100 80GB HBM3", 989.4e12
@@ -53,12 +54,13 @@ def run(
     device: str = H100,
     num_gpus: float = 1.0,
     prompts: int = 128,
+    execution: dict[str, Any] | None = None,
 ) -> AttemptStore:
     """An attempt at the trial of that position: steps of 10^16 FLOPs at that share of an H100's peak."""
     store = claim(database, trial_id=registered.trial_ids[trial], sweep_id=registered.sweep_id, process=HERE)
     provenance = ONE_OF_EACH["Provenance"]
     assert isinstance(provenance, Provenance)
-    store.record(replace(provenance, device=device, num_gpus=num_gpus))
+    store.record(replace(provenance, device=device, num_gpus=num_gpus, execution=execution))
     store.resume_from(steps.start - 1)
     seconds, completions = 1e16 / (share * PEAK * (num_gpus or 1)), prompts * 8
     costs: dict[str, Any] = {
@@ -96,13 +98,27 @@ def test_done_and_partly_done_trials_are_not_planned_again(database: Engine) -> 
     assert [trial.done_share for trial in plan.trials] == pytest.approx([1, 0.4, 0.2, 0])
     totals, each = plan.totals, plan.kinds[0].plan.flops.total
     assert (totals.done, totals.partly, totals.new) == (1, 2, 1)
-    assert totals.cached_flops == pytest.approx(1.6 * each)
+    scoring = 1.6 * plan.kinds[0].plan.flops.evaluation  # of which nothing is recorded here
+    assert totals.cached_flops == pytest.approx((105 + 42 + 21) * 1e16 + scoring)
     assert totals.flops_left == pytest.approx(2.4 * each)
     assert totals.gpu_hours is not None
     assert totals.gpu_hours_left is not None
     assert totals.gpu_hours_left.central == pytest.approx(totals.gpu_hours.central * 2.4 / 4)
     assert totals.wall_hours is not None
-    assert totals.wall_hours.central == pytest.approx(totals.gpu_hours_left.central)  # one trial at a time
+    wall = totals.wall_hours.central - STARTING_SECONDS / 3600
+    assert wall == pytest.approx(totals.gpu_hours_left.central)  # one trial at a time
+
+
+def test_cached_flops_are_those_recorded_of_live_steps_and_scores_that_the_sweep_asks_for(database: Engine) -> None:
+    registered = register(database, sweep())
+    store = run(database, registered, 0, all_of(60), end=None)
+    store.record(evaluation(0, 0.5, evaluation_flops=7e15), evaluation(50, 0.5, evaluation_flops=3e15))
+    store.end(ENDED)
+    run(database, registered, 0, range(41, 51), end=ENDED)  # steps 41 to 60 and the score at 50 count no more
+    whole = planned(database, sweep()).trials[0]
+    assert whole.done_flops == pytest.approx(50e16 + 7e15)
+    nearer = planned(database, sweep("single_gpu", "budgets={unit: steps, at: [10]}")).trials[0]
+    assert (nearer.cached, nearer.done_flops) == ("done", pytest.approx(whole.done_flops / 5))
 
 
 def test_a_trial_of_another_sweep_is_the_same_trial(database: Engine) -> None:

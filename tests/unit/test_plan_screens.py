@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import app
 from orchestrator.planning.hours import Interval
-from orchestrator.screens.plan_table import MOST_ROWS
+from orchestrator.screens.plan_table import MOST_ROWS, within
 from orchestrator.screens.plan_units import digits, flops, hours, hours_interval, interval, size
-from tests.unit.test_plan_gpus import SHIPPED, SWEEPS
+from tests.unit.test_plan_gpus import SHIPPED, SWEEPS, planned
 
 
 def shown(tmp_path: Path, name: str, *arguments: str, columns: int = 80) -> str:
@@ -41,9 +41,16 @@ def test_every_shipped_sweep_is_shown_within_the_terminal(tmp_path: Path, name: 
     assert max(map(len, lines)) <= columns
     assert not any("…" in line for line in lines)
     (heading,) = [line for line in lines if line.startswith("trials of")]
-    words = ["trials of", "trials", "GPUs", "steps", "FLOPs each", "GPU-hours each"]
+    words = ["trials of", "trials", "GPUs", "steps", "FLOPs each"]
     layout = ["nodes", "micro-batch x accumulation", "sleep", "GB/GPU"]
-    assert re.split(r"  +", heading.strip()) == (words[:3] + layout + words[3:] if columns >= 120 else words)
+    *found, hours = re.split(r"  +", heading.strip())
+    assert found == (words[:3] + layout + words[3:] if columns >= 120 else words)
+    assert hours in ("GPU-hours each", "GPU-hours")  # without its interval where names are long
+    rows = lines[lines.index(heading) + 1 :]
+    kinds = len(planned(name).kinds)
+    assert not any(row.startswith(" ") for row in rows[:kinds])
+    assert len({row.split("  ")[0] for row in rows[:kinds]}) == kinds
+    assert rows[kinds] == ""
     names = [line.split()[0] for line in lines if line]
     for name_of_total in ("Trials", "FLOPs", "GPU-hours", "Storage", "Lengths"):
         assert name_of_total in names
@@ -76,7 +83,7 @@ def test_a_trial_on_a_cpu_has_no_gpu_hours_and_no_time_yet(tmp_path: Path) -> No
 
 
 def test_one_gpu_is_one_gpu(tmp_path: Path) -> None:
-    assert re.search(r"^Wall time  16\.6 h \(8\.3 h to 33\.2 h\) on 1 GPU *$", shown(tmp_path, "single_gpu"), re.M)
+    assert re.search(r"^Wall time   16\.6 h \(8\.31 to 33\.2\) on 1 GPU *$", shown(tmp_path, "single_gpu"), re.M)
 
 
 def test_warnings_are_under_the_totals_and_begin_as_they_are_written(tmp_path: Path) -> None:
@@ -148,9 +155,36 @@ def test_what_is_not_known_is_null_in_the_json_with_the_reason(tmp_path: Path) -
         (hours(0.2 / 3600), "less than 1 s"),
         (interval(Interval(36, 72, 144)), "72 (36 to 144)"),
         (interval(Interval(5, 5, 5)), "5"),
-        (hours_interval(Interval(9, 18, 36)), "18 h (9 h to 36 h)"),
+        (hours_interval(Interval(9, 18, 36)), "18 h (9 to 36)"),
+        (hours_interval(Interval(0.8, 10.8, 21.6)), "10.8 h (0.8 to 21.6)"),
+        (hours_interval(Interval(32, 64, 128)), "2.67 days (1.33 to 5.33)"),
+        (hours_interval(Interval(0.9, 1.5, 3)), "90 min (54 to 180)"),
         (hours_interval(Interval(1e-9, 2e-9, 3e-9)), "less than 1 s"),
     ],
 )
 def test_quantities_are_shown_with_three_digits_in_units_that_people_read(text: str, expected: str) -> None:
     assert text == expected
+
+
+def test_memory_of_a_gpu_and_the_micro_batch_are_shown_in_80_columns(tmp_path: Path) -> None:
+    text = " ".join(shown(tmp_path, "single_gpu").split())
+    assert "GB of each GPU at the peak, and what is free for the cache; micro-batch 1 Storage" in text
+    memory = as_json(tmp_path, "single_gpu")["trials"][0]["on_gpus"]["memory_bytes_per_gpu"]
+    assert memory["peak"] == max(memory["training"]["total"], memory["generation"]["total"])
+
+
+@pytest.mark.parametrize(
+    ("names", "room", "shorter"),
+    [
+        (["tau 5, qwen2.5-7b"], 20, ["tau 5, qwen2.5-7b"]),
+        (["tools python max_turns 4, 7b"], 20, ["tools python m.., 7b"]),
+        (["abcdefghijk, model-one", "abcdefghijk, model-two"], 18, ["abcde.., model-one", "abcde.., model-two"]),
+        (["abcdefghijk, model-1234", "abcdefghijk, model-1235"], 17, ["abc.., model-1234", "abc.., model-1235"]),
+        (["a, b, c, d, e, f, g"], 10, ["a, b, c,.."]),
+    ],
+)
+def test_names_are_cut_where_they_are_longest_but_not_to_be_the_same(
+    names: list[str], room: int, shorter: list[str]
+) -> None:
+    assert within(names, room) == shorter
+    assert all(len(name) <= room for name in shorter)

@@ -121,6 +121,28 @@ def test_without_checkpointing_every_layer_keeps_its_intermediate_results() -> N
     assert activation_memory(qwen("7B"), tokens=1000, checkpointing=False, width=2) == 28 * (one - inputs)
 
 
+def test_logits_are_never_there_all_at_once() -> None:
+    """A tile of 4,096 tokens by 32,768 entries in bfloat16, and the head's gradient in float32."""
+    terms = training_memory(qwen("0.5B"), Training(), gpus=1, micro_batch_tokens=8192).terms
+    tile, head, hidden = 2 * 4096 * 32768, 4 * 151936 * 896, 4 * 896 * 8192
+    layer = activation_memory(qwen("0.5B"), tokens=8192, checkpointing=True, width=2) - 2 * 896 * 24 * 8192
+    weights_of_two = 2 * 2 * qwen("0.5B").layer_params
+    assert terms["logits"] == pytest.approx(tile + head + hidden - layer - weights_of_two)
+    twice = training_memory(qwen("0.5B"), Training(), gpus=1, micro_batch_tokens=16384).terms
+    assert "logits" not in twice  # of longer sequences one layer takes more than the head
+    frozen = training_memory(qwen("0.5B"), Training(lora=Lora(8)), gpus=1, micro_batch_tokens=1024).terms
+    assert frozen.get("logits", 0) < 0.1 * head  # adapters leave the head as it is
+
+
+def test_on_a_cpu_logits_are_tiles_too_however_long_the_completions() -> None:
+    def logits(tokens: int) -> float:
+        limits = {"completions_per_step": 8, "max_prompt_tokens": 16, "max_completion_tokens": tokens}
+        return cpu_memory(qwen("0.5B"), Training(), micro_batch=8, **limits).terms["logits"]
+
+    assert logits(4096) - logits(2048) == pytest.approx(4 * 896 * 8 * 2048)  # the gradient of the hidden states alone
+    assert logits(4096) > 9 * 4 * 4096 * 32768
+
+
 def test_a_cpu_trial_is_estimated_in_float32() -> None:
     limits = {"completions_per_step": 512, "max_prompt_tokens": 16, "max_completion_tokens": 4}
     memory = cpu_memory(qwen("0.5B"), Training(reference_bytes=4), micro_batch=8, **limits)
@@ -195,17 +217,28 @@ def refused(**changes: object) -> str:
 
 def test_a_misfit_names_the_term_the_shortage_and_what_would_help() -> None:
     assert refused(wishes=Wishes(gpus=1)) == (
-        "On 1 H100-80GB GPU training needs 146.6 GB on each and 75.2 GB are usable, 71.4 GB too few. The largest term "
+        "On 1 H100-80GB GPU training needs 146.9 GB on each and 75.2 GB are usable, 71.7 GB too few. The largest term "
         "is optimizer (optimizer 60.9 GB, weights 30.5 GB, gradients 30.5 GB, reference 15.2 GB, context 3.0 GB, "
-        "activations 2.5 GB, gathered weights 2.0 GB, engine graphs 2.0 GB). What would help: 4 H100-80GB GPUs; "
+        "activations 2.5 GB, gathered weights 2.0 GB, engine graphs 2.0 GB, logits 0.3 GB). What would help: "
+        "4 H100-80GB GPUs; "
         "1 B200-180GB GPU; LoRA."
     )
 
 
 def test_too_small_a_cluster_is_told_how_many_gpus_it_takes() -> None:
     message = refused(architecture=qwen("72B"), wishes=Wishes(max_gpus=16))
-    assert message.startswith("Even on 16 H100-80GB GPUs training needs 103.2 GB on each")
+    assert message.startswith("On 16 H100-80GB GPUs, all that there are, training needs 103.2 GB on each")
     assert message.endswith("What would help: 32 H100-80GB GPUs; 16 B200-180GB GPUs; LoRA.")
+
+
+def test_why_there_is_no_larger_number_of_gpus_is_said() -> None:
+    one_group = BatchRecipe(15, 3, 1, max_prompt_tokens=2048, max_completion_tokens=4096)
+    assert refused(recipe=one_group).startswith(
+        "On 1 H100-80GB GPU, the most over which the 45 completions of an update divide as asked, training needs"
+    )
+    assert refused(architecture=qwen("72B"), wishes=Wishes(max_gpus=3)).startswith(
+        "On 2 H100-80GB GPUs, since 4 are more than there are, training needs"
+    )
 
 
 def test_a_cluster_that_fits_only_beyond_comfort_is_told_how_to_insist() -> None:
@@ -220,7 +253,7 @@ def test_a_cluster_that_fits_only_beyond_comfort_is_told_how_to_insist() -> None
 def test_sequences_too_long_for_one_pass_are_refused_on_any_number_of_gpus() -> None:
     long = BatchRecipe(128, 8, 1, max_prompt_tokens=2048, max_completion_tokens=131072)
     message = refused(architecture=qwen("72B"), recipe=long)
-    assert message.startswith("Even on 1024 H100-80GB GPUs training needs 236.8 GB on each")
+    assert message.startswith("On 1024 H100-80GB GPUs, the most that are planned with, training needs 236.8 GB on each")
     assert "The largest term is activations" in message
     assert message.endswith("Nothing that the planner knows of would help.")
 

@@ -111,11 +111,12 @@ def test_workers_that_died_while_idle_cost_no_answer(pool: RewardPool) -> None:
 
 
 def test_an_answer_that_needs_too_much_memory_costs_that_answer_alone() -> None:
+    huge = Answer("logic__arcagi1", f"<answer>[[{'1,' * 2_000_000}1]]</answer>", [[1]])
     with RewardPool(processes=1, seconds_per_answer=30, memory_bytes=400 << 20) as pool:
-        huge = Answer("math__x", "\\boxed{2^{10^{10}} + 1}", "5")
-        verdicts = pool.judge([RIGHT, huge, RIGHT], mode="paper")
-    assert verdicts[0].score == verdicts[2].score == 1
-    assert verdicts[1].reward == 0
+        verdicts = pool.judge([RIGHT, huge, RIGHT, WRONG], mode="fixed")
+    assert [verdict.score for verdict in verdicts] == [1, None, 1, 0]
+    assert verdicts[1].outcome == "exception"
+    assert "memory" in verdicts[1].reason
 
 
 def test_order_is_kept_and_equal_answers_are_judged_once(pool: RewardPool) -> None:

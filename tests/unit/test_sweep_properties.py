@@ -139,6 +139,7 @@ def test_a_preset_gives_the_trial_of_the_file_that_says_its_values_itself(tmp_pa
         "group_size": spec.algorithm.group_size, "prompts_per_step": spec.algorithm.prompts_per_step,
         "updates_per_step": spec.algorithm.updates_per_step, "loss": loss,
         "optimizer": spec.optimizer.model_dump(), "generation": spec.sampling.model_dump(),
+        "health": spec.health.model_dump(),
     }  # fmt: skip
     (written_out,) = load(tmp_path, data).trials
     assert written_out.spec == spec
@@ -231,7 +232,7 @@ def changes(spec: TrialSpec) -> dict[str, TrialSpec]:
 
 def is_science(name: str, of: str) -> bool:
     left_out = NOT_SCIENCE | NOT_HEARD[of]
-    return name.partition(".")[0] not in ("budget", "evaluations", "execution") and name not in left_out
+    return name.partition(".")[0] not in ("budget", "evaluations", "execution", "health") and name not in left_out
 
 
 @pytest.mark.parametrize("make", [full_spec, made_spec])

@@ -12,6 +12,7 @@ from workers.spec.budget import Budget, BudgetUnit
 from workers.spec.data import OF_TASKS, Data, Environment, IdentifiedData
 from workers.spec.evaluation import Benchmark, Evaluation
 from workers.spec.execution import Execution
+from workers.spec.health import Health
 from workers.spec.model import MadeModel, Model, WarmUp
 from workers.spec.optimization import Optimizer, Sampling
 from workers.spec.trial import TrialSpec
@@ -31,6 +32,7 @@ __all__ = [
     "Evaluation",
     "Execution",
     "GroupSize",
+    "Health",
     "IdentifiedData",
     "Lora",
     "Loss",

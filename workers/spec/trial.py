@@ -12,6 +12,7 @@ from workers.spec.budget import Budget
 from workers.spec.data import Data, Environment, IdentifiedData
 from workers.spec.evaluation import Evaluation
 from workers.spec.execution import Execution
+from workers.spec.health import Health
 from workers.spec.model import Model
 from workers.spec.optimization import Optimizer, Sampling
 from workers.spec.values import Seed, Strict
@@ -31,6 +32,7 @@ class TrialSpec(Strict):
     budget: Budget
     evaluations: Annotated[tuple[Evaluation, ...], Field(min_length=1, strict=False)]
     execution: Execution = Execution()
+    health: Health = Health()
 
     @model_validator(mode="after")
     def _micro_batch_divides(self) -> TrialSpec:

@@ -1,0 +1,93 @@
+"""Watching a trial's health: gates over its step rows, and whether it moves at all.
+
+A gate is passed when it has been for several steps in a row; a step that did not measure what a gate asks neither
+passes it nor counts against it. What ends a trial here is a result, with a name, and not a failure: the recipe did this.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+from workers.spec import Health
+
+# What a gate watches in a step's row, and the name of the outcome; `max_` gates hold above, `min_` gates below.
+_GATES = {
+    "max_kl": ("kl", "kl_blow_up"),
+    "min_entropy": ("entropy", "entropy_collapse"),
+    "max_gradient_norm": ("gradient_norm", "gradient_blow_up"),
+    "max_truncated_share": ("truncated_share", "truncation"),
+    "max_zero_variance_share": ("zero_variance_share", "no_learning_signal"),
+    "max_logprob_difference": ("sampling_logprob_difference", "engine_mismatch"),
+}
+REWARD_COLLAPSE = "reward_collapse"
+WATCHED = ("reward", *(column for column, _ in _GATES.values()))
+
+
+@dataclass
+class HealthGates:
+    """The gates of a trial and what they have seen; rows are mappings or records with the columns of `WATCHED`."""
+
+    health: Health
+    passed: dict[str, int] = field(default_factory=dict)  # by outcome: in how many steps in a row
+    rewards: list[float] = field(default_factory=list)
+
+    @classmethod
+    def after(cls, health: Health, rows: Iterable[Mapping[Any, Any]]) -> HealthGates:
+        """As they stand after the steps that an earlier attempt took, so that being interrupted changes nothing."""
+        gates = cls(health)
+        for row in rows:
+            gates.look(row)
+        return gates
+
+    def look(self, row: Mapping[Any, Any]) -> str | None:
+        """Take in the next step; the outcome of the first gate that ends the trial, None while none does."""
+        for name, (column, outcome) in _GATES.items():
+            limit, value = getattr(self.health, name), row[column]
+            if limit is None or value is None:
+                continue
+            is_past = value > limit if name.startswith("max_") else value < limit
+            self.passed[outcome] = self.passed.get(outcome, 0) + 1 if is_past else 0
+        if row["reward"] is not None:
+            self.rewards.append(row["reward"])
+        ended = [outcome for outcome, steps in self.passed.items() if steps >= self.health.patience_steps]
+        return next(iter(ended), REWARD_COLLAPSE if self._reward_has_collapsed() else None)
+
+    def _reward_has_collapsed(self) -> bool:
+        allowed, steps = self.health.max_reward_drop, self.health.patience_steps
+        if allowed is None or len(self.rewards) < 2 * steps:
+            return False
+        windows = [fmean(self.rewards[end - steps : end]) for end in range(steps, len(self.rewards) + 1)]
+        return windows[-1] < (1 - allowed) * max(windows)
+
+
+@dataclass
+class Heartbeat:
+    """When the trial last gave a sign of progress, on a clock that nobody sets."""
+
+    seen_at: float = field(default_factory=time.monotonic)
+
+    def beat(self) -> None:
+        self.seen_at = time.monotonic()
+
+
+def watch_for_stall(heartbeat: Heartbeat, *, minutes: float, on_stall: Callable[[float], None]) -> threading.Event:
+    """Call `on_stall`, with the minutes of silence, from a thread if the heart stops for that long.
+
+    Returns the event that ends the watch.
+    """
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(min(minutes * 60 / 10, 30.0)):
+            silence = (time.monotonic() - heartbeat.seen_at) / 60
+            if silence >= minutes:
+                on_stall(silence)
+                return
+
+    threading.Thread(target=watch, name="stall", daemon=True).start()
+    return is_over

@@ -6,16 +6,14 @@ was moved or renamed is the same, and one whose content was replaced is another.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from functools import lru_cache
 
 from db.errors import SpecError
 from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.loading import LoadedSweep
-from workers.file_hashes import sha256s_of
 from workers.models.weights import files_sha256, weights_sha256
-from workers.prompts.source import PromptSource, find_files
+from workers.prompts.heldout import content_sha256, heldout_files, training_files
 from workers.spec import Data, IdentifiedData, Model, TrialSpec
 from workers.spec.places import is_path
 
@@ -48,20 +46,18 @@ def _identified_model(model: Model) -> Model:
 
 
 def _identified_data(data: Data) -> Data:
-    train = _content(data.train, data.revision, data.file)
-    heldout = _content(data.heldout) if data.drop_near_duplicates else None
+    is_here = data.train is not None and is_path(data.train)
+    train = content_sha256(training_files(data), use_cache=True) if is_here else None
+    heldout = content_sha256(heldout_files(data), use_cache=True) if _decides_what_is_trained_on(data) else None
     if train is None and heldout is None:
         return data
     given = data.model_dump(exclude_unset=True) | {"train_sha256": train, "heldout_sha256": heldout}
     return IdentifiedData.model_validate(given)
 
 
-def _content(place: str | None, revision: str | None = None, file: str | None = None) -> str | None:
-    """The hash of the contents of the files, in the order in which they are read; None for what is not here."""
-    if place is None or not is_path(place):
-        return None
-    files = find_files(PromptSource(place, revision, file))
-    return hashlib.sha256("\n".join(sha256s_of(files, use_cache=True)).encode()).hexdigest()
+def _decides_what_is_trained_on(data: Data) -> bool:
+    """Whether held-out problems of this machine do: prompts that are nearly one of them are dropped."""
+    return data.drop_near_duplicates and data.heldout is not None and is_path(data.heldout)
 
 
 def _refuse_twins(trials: tuple[ExpandedTrial, ...]) -> None:

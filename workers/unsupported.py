@@ -12,6 +12,11 @@ from workers.spec import Evaluation, Execution, TrialSpec
 from workers.training.trl_losses import unlike_trl
 
 
+# Programs are judged in a sandbox and free text by another model; there is neither yet.
+_UNJUDGED = ("codegen", "stem_web")
+_GPUS_OF_A_MACHINE = 8  # the processes of a trial are on one
+
+
 def unsupported(spec: TrialSpec) -> list[str]:
     """A sentence for each setting of `spec` that cannot be run."""
     settings = [f"{name} ({value}) cannot be run by this version" for name, value in _settings(spec)]
@@ -19,6 +24,9 @@ def unsupported(spec: TrialSpec) -> list[str]:
 
 
 def _settings(spec: TrialSpec) -> Iterator[tuple[str, object]]:
+    for source in spec.data.sources or ():
+        if source.startswith(_UNJUDGED):
+            yield "data.sources", source
     if spec.environment is not None:
         yield "environment", spec.environment
     for evaluation in spec.evaluations:
@@ -29,11 +37,10 @@ def _settings(spec: TrialSpec) -> Iterator[tuple[str, object]]:
 
 
 def _execution(execution: Execution) -> Iterator[tuple[str, object]]:
-    if (execution.gpus or 0) > 1:
+    if (execution.gpus or 0) > _GPUS_OF_A_MACHINE:
         yield "resources.gpus", execution.gpus
-    for name in ("nodes", "tensor_parallel"):
-        if (getattr(execution, name) or 1) > 1:
-            yield f"resources.{name}", getattr(execution, name)
+    if (execution.nodes or 1) > 1:
+        yield "resources.nodes", execution.nodes
 
 
 def _undefined(spec: TrialSpec) -> Iterator[str]:

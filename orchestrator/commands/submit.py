@@ -52,6 +52,7 @@ def command(
     from orchestrator.identified import identified
     from orchestrator.machine import check_machine
     from orchestrator.planned_execution import as_planned
+    from orchestrator.planning.local_data import check_all_local_data
     from orchestrator.registration import all_succeeded, register, remaining
     from orchestrator.runnable import check_runnable
     from orchestrator.sweepfile.loading import load_sweep
@@ -59,6 +60,7 @@ def command(
     console = Console()
     loaded = load_sweep(file, overrides or ())
     check_runnable(loaded)
+    check_all_local_data(trial.spec for trial in loaded.trials)
     loaded = identified(as_planned(loaded))
     trials = loaded.trials
     url = resolve_url(database)
@@ -139,10 +141,11 @@ def _announce(console: Console, sweep: SweepRow, registration: Registration, *, 
         console.print(f"{sweep.name}: {sweep.question}", highlight=False, markup=False, style="bold")
     number = len(registration.trial_ids)
     parts = [f"{number} trial{'s' * (number != 1)}"]
-    for word in ("new", "unchanged", "removed"):
-        number = len(getattr(registration, word))
+    words = {"new": "new", "unchanged": "unchanged", "removed": "no longer asked for (results are kept)"}
+    for name, words_of_it in words.items():
+        number = len(getattr(registration, name))
         if number:
-            parts.append(f"{number} {word}")
+            parts.append(f"{number} {words_of_it}")
     nothing = "" if num_left else "; nothing is left to do"
     console.print(f"{', '.join(parts)}; {num_left} to run{nothing}.", highlight=False)
 

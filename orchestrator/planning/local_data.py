@@ -6,15 +6,17 @@ No row is read, so whether rows can be used, which are long and which are nearly
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.errors import SpecError
+from workers.milestones import last_step
 from workers.prompts.heldout import heldout_files, reason_against_heldout, training_files
 from workers.prompts.rows import COLUMNS, DIFFICULTY
-from workers.spec import Data
+from workers.spec import Data, TrialSpec
 from workers.spec.places import is_path
 
 if TYPE_CHECKING:
@@ -45,6 +47,28 @@ class _Footers:
     schemas: Sequence[pa.Schema]
 
 
+def last_prompts(spec: TrialSpec) -> int | None:
+    """The prompts of all steps until the last budget, where that is known before they are taken."""
+    steps = last_step(spec.budget, spec.algorithm)
+    return None if steps is None else steps * spec.algorithm.prompts_per_step
+
+
+def check_local_data(spec: TrialSpec) -> None:
+    """Raise SpecError with everything for which a trial on prompts of this machine would fail."""
+    facts = local_data_facts(spec.data, last_prompts=last_prompts(spec))
+    wanted = any(each.benchmark == "heldout" for each in spec.evaluations)
+    missing = [facts.no_heldout] if wanted and facts.no_heldout else []
+    if facts.errors or missing:
+        raise SpecError("; ".join([*facts.errors, *missing]))
+
+
+def check_all_local_data(specs: Iterable[TrialSpec]) -> None:
+    """As `check_local_data`, of each kind of data once."""
+    for spec in {(id(spec.data), id(spec.evaluations), spec.budget): spec for spec in specs}.values():
+        check_local_data(spec)
+
+
+@lru_cache(maxsize=256)
 def local_data_facts(data: Data, *, last_prompts: int | None = None) -> LocalData:
     """What is known of `data` without reading a row; `last_prompts` is the last budget where that is known.
 

@@ -16,6 +16,7 @@ from orchestrator.planning.gpus import GpuType, gpu_type
 from orchestrator.planning.kind_plan import DEFAULT_GPU, KindPlan, Means, plan_kind
 from orchestrator.planning.kinds import Kind, kinds_of
 from orchestrator.planning.known import KnownRuns
+from orchestrator.planning.local_data import check_local_data
 from orchestrator.planning.placement import DoesNotFitError
 from orchestrator.planning.placing_case import named_gpus
 from orchestrator.planning.plan_cautions import cautions, some
@@ -134,6 +135,7 @@ def _plan(
     architectures: dict[Model, Architecture | SpecError],
 ) -> KindPlan:
     """Raises SpecError. A model that the hub does not know is asked for once."""
+    check_local_data(kind.spec)
     model = kind.spec.model
     if model not in architectures:
         architectures[model] = _architecture(model)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from orchestrator.planning.gpus import GIGABYTE, GpuType
 from orchestrator.planning.hours import ASSUMED_UTILISATION
 from orchestrator.planning.kind_plan import KindPlan
+from orchestrator.planning.local_data import last_prompts, local_data_facts
 from orchestrator.planning.scoring import ASSUMED_HELDOUT_PROBLEMS
 from orchestrator.planning.totals import Totals
 from orchestrator.planning.trial_plan import PlannedKind
@@ -37,6 +38,7 @@ def cautions(
     plans = [kind.plan for kind in kinds]
     checks: tuple[Check, ...] = (
         _beyond_the_data,
+        _of_local_data,
         _budgets_in_one_step,
         _little_memory,
         _engine_share,
@@ -83,6 +85,11 @@ def _beyond_the_data(plan: KindPlan) -> Caution | None:
         f"is {pool:,}: prompts would be used more than tau = {spec.data.tau} times",
         weight=samples / pool,
     )
+
+
+def _of_local_data(plan: KindPlan) -> Caution | None:
+    sentences = local_data_facts(plan.kind.spec.data, last_prompts=last_prompts(plan.kind.spec)).cautions
+    return Caution("; ".join(sentences)) if sentences else None
 
 
 def _budgets_in_one_step(plan: KindPlan) -> Caution | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from orchestrator.planning.cost import ExpectedLengths, evaluation_flops, evaluation_steps
+from orchestrator.planning.local_data import local_data_facts
 from workers.flops import DecoderShape
 from workers.spec import Data, Evaluation
 
@@ -64,4 +65,5 @@ def known_problems(evaluation: Evaluation, data: Data) -> int | None:
         return _PROBLEMS[evaluation.benchmark]
     if data.task is not None:
         return data.heldout_problems
-    return _HELDOUT_PROBLEMS.get(data.heldout or data.train or "")
+    here = local_data_facts(data).heldout_rows
+    return here if here is not None else _HELDOUT_PROBLEMS.get(data.heldout or data.train or "")

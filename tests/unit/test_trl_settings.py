@@ -43,7 +43,9 @@ def spec_of(
 
 
 def settings_of(spec: TrialSpec) -> dict[str, object]:
-    return trl_settings(spec, engine="vllm", num_steps=100, max_prompt_tokens=2048, output_folder=Path("attempt"), on_cpu=False)
+    return trl_settings(
+        spec, engine="vllm", num_steps=100, max_prompt_tokens=2048, output_folder=Path("attempt"), on_cpu=False
+    )
 
 
 @pytest.mark.parametrize("preset", ["paper@1", "robust@1"])
@@ -81,7 +83,9 @@ def test_the_global_batch_is_the_same_for_any_number_of_processes_and_any_micro_
     for processes in (1, 2, 8):
         for micro_batch in (1, 4, 32):
             spec = spec_of(tmp_path, overrides=(f"resources.micro_batch={micro_batch}", f"resources.gpus={processes}"))
-            settings = trl_settings(spec, engine="vllm", num_steps=1, max_prompt_tokens=9, output_folder=Path("x"), on_cpu=False)
+            settings = trl_settings(
+                spec, engine="vllm", num_steps=1, max_prompt_tokens=9, output_folder=Path("x"), on_cpu=False
+            )
             passes = settings["per_device_train_batch_size"] * processes
             assert passes * settings["gradient_accumulation_steps"] == 1024, (processes, micro_batch)
             assert passes * settings["steps_per_generation"] == 4096, (processes, micro_batch)

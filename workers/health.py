@@ -1,7 +1,7 @@
 """Watching a trial's health: gates over its step rows, and whether it moves at all.
 
 A gate is passed when it has been for several steps in a row; a step that did not measure what a gate asks neither
-passes it nor counts against it. What ends a trial here is a result, with a name, and not a failure: the recipe did this.
+passes it nor counts against it. What ends a trial here is a result with a name and not a failure: the recipe did it.
 """
 
 from __future__ import annotations

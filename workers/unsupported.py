@@ -11,7 +11,6 @@ from workers.milestones import last_step
 from workers.spec import Evaluation, Execution, TrialSpec
 from workers.training.trl_losses import unlike_trl
 
-
 # Programs are judged in a sandbox and free text by another model; there is neither yet.
 _UNJUDGED = ("codegen", "stem_web")
 _GPUS_OF_A_MACHINE = 8  # the processes of a trial are on one

@@ -80,12 +80,17 @@ def _one_or_several(rules: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_axes(defs: dict[str, Any], base: dict[str, Any]) -> None:
-    """The names that a trial has values of, and what these may be, wherever axes name them; others are left free."""
+    """The names that a trial has values of, and what these may be, wherever axes name them.
+
+    Null takes an axis of the file that is extended away.
+    """
     values = {name: _schema_of(name.split("."), base, defs) for name in value_names()}
     lists = {name: {"type": "array", "minItems": 1, "items": schema} for name, schema in values.items()}
     either = {name: {"anyOf": [schema, lists[name]]} for name, schema in values.items()}
-    defs["ListsByName"] = {"type": "object", "properties": lists}
-    defs["ValuesByName"] = {"type": "object", "properties": either}
+    droppable = {name: schema | {"type": ["array", "null"]} for name, schema in lists.items()}
+    closed = {"type": "object", "additionalProperties": False}
+    defs["ListsByName"] = closed | {"properties": droppable}
+    defs["ValuesByName"] = closed | {"properties": either}
     axes, when = defs["Axes"]["properties"], defs["When"]["properties"]
     for names in (axes["grid"], axes["zip"]["items"]):
         names["$ref"] = f"{_REF}ListsByName"

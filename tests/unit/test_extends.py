@@ -68,3 +68,41 @@ def test_two_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
     with pytest.raises(InvalidSweep, match="goes round in a circle"):
         load_sweep(tmp_path / "a.yaml")
+
+
+def test_null_takes_an_axis_or_a_model_away(tiny_sweep: Path) -> None:
+    loaded = load_sweep(child(tiny_sweep, "models: {large: null}\nbase: {model: small}\naxes: {grid: {model: null}}\n"))
+    assert [trial.axes for trial in loaded.trials] == [{"seed": 1}, {"seed": 2}]
+    assert set(loaded.sweep.models) == {"small"}
+
+
+def test_null_on_the_command_line_takes_an_axis_away(tiny_sweep: Path) -> None:
+    for name in ("seed", "axes.grid.seed"):
+        assert [trial.axes for trial in load_sweep(tiny_sweep, [f"{name}=null"]).trials] == [
+            {"model": "small"}, {"model": "large"},
+        ]  # fmt: skip
+
+
+def test_null_where_there_is_no_such_axis_is_refused(tiny_sweep: Path) -> None:
+    with pytest.raises(InvalidSweep, match=r"child\.yaml:2:24: axes\.grid\.tau: found nothing, expected a list"):
+        load_sweep(child(tiny_sweep, "axes: {grid: {tau:     null}}\n"))
+
+
+PROMPTS = """
+base:
+  data: {task: null, train: org/prompts, revision: abc, file: one.parquet, total_prompts: 64}
+"""
+
+
+@pytest.mark.parametrize("place", ["other/prompts", "prompts.parquet"])
+def test_the_revision_of_another_place_gives_way(tiny_sweep: Path, place: str) -> None:
+    (tiny_sweep.parent / "prompts.parquet").touch()
+    place = str(tiny_sweep.parent / place) if place.endswith("parquet") else place
+    file = child(tiny_sweep, PROMPTS.replace("task: null, ", ""))
+    tiny_sweep.write_text(
+        tiny_sweep.read_text().replace("data: {task: affine-lookup, heldout_problems: 60}", "data: {}")
+    )
+    data = load_sweep(file, [f"data.train={place}"]).trials[0].spec.data
+    assert (data.train, data.revision, data.file) == (place, None, None)
+    kept = load_sweep(file, [f"data.train={place}", "data.file=two.parquet"]).trials[0].spec.data
+    assert kept.file == "two.parquet"

@@ -6,7 +6,16 @@ import sys
 from importlib import import_module
 
 # In the order of how long they take: seconds, minutes, a quarter of an hour.
-NAMES = ("command_line", "planning", "fitting", "store_writes", "store_beside_others", "csv_import", "store_queries")
+NAMES = (
+    "command_line",
+    "planning",
+    "rewards",
+    "fitting",
+    "store_writes",
+    "store_beside_others",
+    "csv_import",
+    "store_queries",
+)
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or NAMES

@@ -45,3 +45,11 @@ class EngineError(RlsweepError):
 
 class NumericalError(RlsweepError):
     """Training left the numbers: a loss or gradient that is not finite."""
+
+
+class UnhealthyTrial(RlsweepError):
+    """A health gate ended the trial. `outcome` is what it found, in one word: a result of the recipe, not a fault."""
+
+    def __init__(self, message: str, outcome: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome

@@ -17,7 +17,7 @@ from db.errors import DatabaseError
 from db.states import TrialState
 from db.tables import Attempt, Sweep, SweepTrial, Trial
 from db.types import database_now
-from db.views import learning_curve, live_checkpoint, trial_status
+from db.views import learning_curve, live_checkpoint, live_step, trial_status
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,16 @@ class Reader:
                 LiveCheckpoint(row.step, row.uri, row.manifest_sha256, bool(row.is_milestone))
                 for row in connection.execute(statement)
             ]
+
+    def live_steps(self, trial_id: int, columns: Sequence[str]) -> list[RowMapping]:
+        """Those columns of a trial's steps, in order."""
+        statement = (
+            select(*(live_step.c[name] for name in columns))
+            .where(live_step.c.trial_id == trial_id)
+            .order_by(live_step.c.step)
+        )
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).mappings())
 
     def attempts(self, trial_id: int) -> list[RowMapping]:
         """All attempts at a trial, the first one first."""

@@ -28,6 +28,7 @@ from db.states import AttemptState, Directive
 from db.store.leases import LEASE_SECONDS
 from db.store.spool import SpoolingAttemptStore, claim_with_spool, deliver_left_behind
 from workers.failures import failure_class
+from workers.health import Heartbeat, watch_for_stall
 from workers.micro_batches import OUT_OF_MEMORY, after_failures, micro_batch, smaller
 from workers.provenance import this_process
 from workers.spec import TrialSpec
@@ -83,6 +84,10 @@ def main() -> int:
         store.log_to(str(log))
         threading.Thread(target=_keep_lease, args=(store, stopping), name="lease", daemon=True).start()
         folders = Folders(models=arguments.models_folder, trial=arguments.trial_folder)
+        on_loss = partial(_end_from_a_thread, store, arguments.wait_seconds)
+        heartbeat = Heartbeat()
+        if spec.health.stall_minutes is not None:
+            watch_for_stall(heartbeat, minutes=spec.health.stall_minutes, on_stall=partial(on_loss, "stall"))
         run = partial(
             run_trial,
             spec,
@@ -90,7 +95,8 @@ def main() -> int:
             reader=reader,
             folders=folders,
             is_stopping=stopping.is_set,
-            on_loss=partial(_end_for_another, store, arguments.wait_seconds),
+            on_loss=on_loss,
+            heartbeat=heartbeat,
         )
         exit_code, failure = _run(run, store, wait_seconds=arguments.wait_seconds)
         may_go_on = failure == OUT_OF_MEMORY and smaller(spec, micro_batch(spec)) is not None
@@ -127,8 +133,8 @@ def _run(
     return _EXIT_CODES[outcome] if is_known else EXIT_UNDELIVERED, failure
 
 
-def _end_for_another(store: SpoolingAttemptStore, wait_seconds: float, failure: str, message: str) -> None:
-    """Another process of the trial failed, and this one waits for it in vain: record that and end, from a thread."""
+def _end_from_a_thread(store: SpoolingAttemptStore, wait_seconds: float, failure: str, message: str) -> None:
+    """Record why and end, where the training thread waits in vain: for another process of the trial, or for ever."""
     store.end(AttemptState.FAILED, failure_class=failure, message=message)
     os._exit(EXIT_FAILED if store.wait_until_delivered(wait_seconds) else EXIT_UNDELIVERED)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 
-from db.errors import CheckpointError, EngineError, EnvironmentProblem, NumericalError, SpecError
+from db.errors import CheckpointError, EngineError, EnvironmentProblem, NumericalError, SpecError, UnhealthyTrial
 
 
 def failure_class(error: BaseException) -> str:
-    """The kind of failure, in one word."""
+    """The kind of failure, or what a health gate found, in one word."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "disk_full"
+    if isinstance(error, UnhealthyTrial):
+        return error.outcome
     known: list[tuple[type[BaseException], str]] = [
         (SpecError, "spec"),
         (EnvironmentProblem, "environment"),

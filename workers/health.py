@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from db.errors import UnhealthyTrial
 from workers.spec import Health
 
 # What a gate watches in a step's row, and the name of the outcome; `max_` gates hold above, `min_` gates below.
@@ -35,6 +36,7 @@ class HealthGates:
     health: Health
     passed: dict[str, int] = field(default_factory=dict)  # by outcome: in how many steps in a row
     rewards: list[float] = field(default_factory=list)
+    outcome: str | None = None  # of the first gate that ends the trial
 
     @classmethod
     def after(cls, health: Health, rows: Iterable[Mapping[Any, Any]]) -> HealthGates:
@@ -44,8 +46,8 @@ class HealthGates:
             gates.look(row)
         return gates
 
-    def look(self, row: Mapping[Any, Any]) -> str | None:
-        """Take in the next step; the outcome of the first gate that ends the trial, None while none does."""
+    def look(self, row: Mapping[Any, Any]) -> None:
+        """Take in the next step."""
         for name, (column, outcome) in _GATES.items():
             limit, value = getattr(self.health, name), row[column]
             if limit is None or value is None:
@@ -55,7 +57,18 @@ class HealthGates:
         if row["reward"] is not None:
             self.rewards.append(row["reward"])
         ended = [outcome for outcome, steps in self.passed.items() if steps >= self.health.patience_steps]
-        return next(iter(ended), REWARD_COLLAPSE if self._reward_has_collapsed() else None)
+        self.outcome = next(iter(ended), REWARD_COLLAPSE if self._reward_has_collapsed() else None)
+
+    def end_the_unhealthy(self, step: int) -> None:
+        """Raise UnhealthyTrial, naming the gate, where one has ended the trial; `step` is its last."""
+        if self.outcome is not None:
+            gate = next((name for name, (_, outcome) in _GATES.items() if outcome == self.outcome), "max_reward_drop")
+            limit, patience = getattr(self.health, gate), self.health.patience_steps
+            raise UnhealthyTrial(
+                f"{self.outcome}: health.{gate} {limit:g} was passed in {patience} steps in a row, the last of them "
+                f"step {step}. Its checkpoint is kept; move the gate, or take it away, to go on from there.",
+                self.outcome,
+            )
 
     def _reward_has_collapsed(self) -> bool:
         allowed, steps = self.health.max_reward_drop, self.health.patience_steps
@@ -75,8 +88,8 @@ class Heartbeat:
         self.seen_at = time.monotonic()
 
 
-def watch_for_stall(heartbeat: Heartbeat, *, minutes: float, on_stall: Callable[[float], None]) -> threading.Event:
-    """Call `on_stall`, with the minutes of silence, from a thread if the heart stops for that long.
+def watch_for_stall(heartbeat: Heartbeat, *, minutes: float, on_stall: Callable[[str], None]) -> threading.Event:
+    """Call `on_stall`, with what happened, from a thread if the heart stops for that long.
 
     Returns the event that ends the watch.
     """
@@ -86,7 +99,7 @@ def watch_for_stall(heartbeat: Heartbeat, *, minutes: float, on_stall: Callable[
         while not is_over.wait(min(minutes * 60 / 10, 30.0)):
             silence = (time.monotonic() - heartbeat.seen_at) / 60
             if silence >= minutes:
-                on_stall(silence)
+                on_stall(f"no step and no score for {silence:.0f} minutes, and health.stall_minutes is {minutes:g}")
                 return
 
     threading.Thread(target=watch, name="stall", daemon=True).start()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,6 +23,7 @@ from workers.checkpoints import delete_checkpoint, seal_checkpoint
 from workers.distributed.exchange import Decision, Ending, from_leader, wait_for_all, whole_block
 from workers.evaluation.evaluator import Evaluator
 from workers.flops import FORMULA_VERSION, BlockFlops, DecoderShape, Lora, block_flops
+from workers.health import HealthGates, Heartbeat
 from workers.milestones import Progress, is_complete, is_due, reached
 from workers.spec import Evaluation, TrialSpec
 from workers.training.block_observer import BlockObserver
@@ -72,6 +73,8 @@ class Trajectory(TrainerCallback):
         checkpoint_folder: Path,
         check_block: Callable[[Sequence[Mapping[str, float]]], None],
         is_stopping: Callable[[], bool],
+        gates: HealthGates,
+        heartbeat: Heartbeat,
     ) -> None:
         self._spec = spec
         self._store = store
@@ -85,6 +88,8 @@ class Trajectory(TrainerCallback):
         self._checkpoint_folder = checkpoint_folder
         self._check_block = check_block
         self._is_stopping = is_stopping
+        self._gates = gates
+        self._heartbeat = heartbeat
         self._updates: list[Mapping[str, float]] = []
         self._step_started = 0.0
         self._at_milestone = False
@@ -137,6 +142,10 @@ class Trajectory(TrainerCallback):
         due = self._due(step=0, is_last=False)
         self._score(model, [each for each in due if self._evaluator.names(each) not in known], step=0)
 
+    def end_the_unhealthy(self) -> None:
+        """Raise UnhealthyTrial where a health gate has ended the trial."""
+        self._gates.end_the_unhealthy(self.progress.step)
+
     def _due(self, *, step: int, is_last: bool) -> tuple[Evaluation, ...]:
         at = self._at_milestone
         return tuple(
@@ -146,6 +155,7 @@ class Trajectory(TrainerCallback):
     def _score(self, model: Any, evaluations: Sequence[Evaluation], *, step: int) -> None:
         for evaluation in evaluations:
             self._store.record_evaluation(self._evaluator.score(model, evaluation, step=step))
+            self._heartbeat.beat()
 
     def _end_step(self, control: TrainerControl, model: Any) -> None:
         seconds = time.perf_counter() - self._step_started
@@ -160,10 +170,13 @@ class Trajectory(TrainerCallback):
             seconds=seconds,
             num_gpus=self._spec.execution.num_gpus,
         )
-        directive = self._store.record_step(self._step_record(before, block, flops, updates, seconds))
+        record = self._step_record(before, block, flops, updates, seconds)
+        directive = self._store.record_step(record)
+        self._heartbeat.beat()
+        self._gates.look(asdict(record))
         self._at_milestone = bool(reached(self._spec.budget, before, self.progress))
         complete = is_complete(self._spec.budget, self.progress)
-        stopping = directive is Directive.DRAIN or self._is_stopping()
+        stopping = directive is Directive.DRAIN or self._is_stopping() or self._gates.outcome is not None
         decision = from_leader(Decision(self._due(step=self.progress.step, is_last=complete), self.progress.step))
         self._score(model, decision.evaluations, step=decision.step)
         stops = complete or stopping or control.should_training_stop

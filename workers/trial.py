@@ -18,6 +18,7 @@ from db.states import AttemptState
 from db.store import AttemptStore
 from workers.checkpoints import verify_checkpoint
 from workers.distributed.processes import FollowerPlan, OnLoss, followers
+from workers.health import WATCHED, HealthGates, Heartbeat
 from workers.milestones import Progress, is_complete
 from workers.spec import TrialSpec
 from workers.trial_data import open_trial_data
@@ -47,13 +48,16 @@ def run_trial(
     folders: Folders,
     is_stopping: Callable[[], bool],
     on_loss: OnLoss,
+    heartbeat: Heartbeat | None = None,
 ) -> AttemptState:
     """Take a trial from wherever its newest checkpoint is to its last milestone.
 
     Returns SUCCEEDED when the last milestone is reached, INTERRUPTED when it was asked to stop before; either way its
-    last step is in a checkpoint. Failures are raised; that of another process of the trial may be told to `on_loss`
-    instead, which ends this one.
+    last step is in a checkpoint. Failures are raised, and what a health gate ends (UnhealthyTrial); the failure of
+    another process of the trial may be told to `on_loss` instead, which ends this one. The `heartbeat` is given a beat
+    at every sign of progress.
     """
+    heartbeat = heartbeat or Heartbeat()
     from workers.generation.engine import check_block, describe_attempt, import_trl, resolve_engine
 
     # The weights to start from are made or fetched once for all trials that share them.
@@ -84,6 +88,7 @@ def run_trial(
         recorded = wait_for_database(lambda: reader.live_checkpoints(store.trial_id), say=_say)
         progress, checkpoint, saved = _newest_checkpoint(recorded)
         store.resume_from(progress.step)
+        steps = wait_for_database(lambda: reader.live_steps(store.trial_id, WATCHED), say=_say)
         trajectory = Trajectory(
             spec,
             store=store,
@@ -96,6 +101,8 @@ def run_trial(
             checkpoint_folder=folders.checkpoints,
             check_block=partial(check_block, spec, engine),
             is_stopping=is_stopping,
+            gates=HealthGates.after(spec.health, steps),
+            heartbeat=heartbeat,
         )
         # The base is scored before its first update, once, whichever attempt gets that far.
         if progress.step == 0:
@@ -103,6 +110,7 @@ def run_trial(
             known = wait_for_database(lambda: reader.live_evaluations(store.trial_id, step=0), say=_say)
             trajectory.score_base(model, known=known)
 
+        trajectory.end_the_unhealthy()
         if not is_complete(spec.budget, progress):
             store.enter_phase("training")
             with _staging_folder(folders.trial, store.number) as staging:
@@ -118,6 +126,7 @@ def run_trial(
                         checkpoint=checkpoint,
                         staging=staging,
                     )
+    trajectory.end_the_unhealthy()
     return AttemptState.SUCCEEDED if is_complete(spec.budget, trajectory.progress) else AttemptState.INTERRUPTED
 
 

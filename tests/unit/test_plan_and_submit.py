@@ -64,7 +64,8 @@ def test_a_trial_that_is_planned_for_more_gpus_than_this_version_gives_is_refuse
         as_planned(load_sweep(file, ["model=large", "resources={gpus: 16, gpu: H100-80GB}"]))
     assert str(caught.value) == (
         f"{file}: a trial of large is planned for 16 H100-80GB GPUs, as this version cannot run it: "
-        "resources.gpus (16). Take a smaller model, shorter completions or a larger GPU; `rlsweep plan` shows what each trial takes."
+        "resources.gpus (16). Take a smaller model, shorter completions or a larger GPU; "
+        "`rlsweep plan` shows what each trial takes."
     )
 
 

@@ -27,20 +27,20 @@ def outcomes(health: Health, column: str, values: list[float | None]) -> list[st
 
 
 @pytest.mark.parametrize(
-    ("gate", "limit", "column", "well", "ill", "outcome"),
+    ("gate", "column", "well_and_ill", "outcome"),
     [
-        ("max_kl", 1.0, "kl", 1.0, 1.1, "kl_blow_up"),
-        ("min_entropy", 0.1, "entropy", 0.1, 0.09, "entropy_collapse"),
-        ("max_gradient_norm", 10.0, "gradient_norm", 9.0, 11.0, "gradient_blow_up"),
-        ("max_truncated_share", 0.9, "truncated_share", 0.9, 0.95, "truncation"),
-        ("max_zero_variance_share", 0.9, "zero_variance_share", 0.2, 1.0, "no_learning_signal"),
-        ("max_logprob_difference", 0.1, "sampling_logprob_difference", 0.1, 0.2, "engine_mismatch"),
+        ({"max_kl": 1.0}, "kl", (1.0, 1.1), "kl_blow_up"),
+        ({"min_entropy": 0.1}, "entropy", (0.1, 0.09), "entropy_collapse"),
+        ({"max_gradient_norm": 10.0}, "gradient_norm", (9.0, 11.0), "gradient_blow_up"),
+        ({"max_truncated_share": 0.9}, "truncated_share", (0.9, 0.95), "truncation"),
+        ({"max_zero_variance_share": 0.9}, "zero_variance_share", (0.2, 1.0), "no_learning_signal"),
+        ({"max_logprob_difference": 0.1}, "sampling_logprob_difference", (0.1, 0.2), "engine_mismatch"),
     ],
 )
 def test_a_gate_ends_the_trial_once_it_was_passed_for_long_enough(
-    gate: str, limit: float, column: str, well: float, ill: float, outcome: str
+    gate: dict[str, float], column: str, well_and_ill: tuple[float, float], outcome: str
 ) -> None:
-    health = Health.model_validate({gate: limit, "patience_steps": 3})
+    health, (well, ill) = Health.model_validate(gate | {"patience_steps": 3}), well_and_ill
     assert outcomes(health, column, [ill, ill, well, ill, ill, ill]) == [None] * 5 + [outcome]
 
 

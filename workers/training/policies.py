@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ def load_policy(spec: TrialSpec, folder: Path) -> tuple[PreTrainedModel, PreTrai
     dtype = torch.float32 if spec.lora is None else getattr(torch, spec.model.dtype)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, padding_side="left")
-    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    # Each process of a trial has a GPU of its own, by its number on the machine.
+    own = int(os.environ.get("LOCAL_RANK", "0"))
+    return model.to(torch.device("cuda", own) if torch.cuda.is_available() else "cpu"), tokenizer
 
 
 def lora_config(lora: Lora) -> LoraConfig:

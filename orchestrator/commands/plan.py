@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,6 +63,7 @@ def command(
             return
         loaded, known = _with_what_is_known(loaded, database)
         plan = plan_sweep(loaded, gpu=None if gpu is None else gpu_type(gpu), gpus=gpus, known=known)
+        plan = replace(plan, warnings=(*loaded.cautions, *plan.warnings))
     if as_json:
         from orchestrator.screens.plan_json import plan_json
 

@@ -22,3 +22,5 @@ def command(file: SweepFileArgument, overrides: SetOption = None) -> None:
     count = f"{len(loaded.trials)} trial{'s' * (len(loaded.trials) != 1)}"
     fewer = f"; rules of `when` have left out {loaded.num_made_equal}" if loaded.num_made_equal else ""
     typer.echo(f"{file} is valid: sweep {loaded.sweep.name!r}, {count} ({axes or 'no axes'}{fewer}).")
+    for caution in loaded.cautions:
+        typer.echo(f"Warning: {caution}")

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from orchestrator.sweepfile.hints import shown
 from orchestrator.sweepfile.language import Axes
 from orchestrator.sweepfile.names import overlap, unknown_value
-from orchestrator.sweepfile.problems import Path, SpecProblem
+from orchestrator.sweepfile.problems import Path, SpecProblem, dotted
+from orchestrator.sweepfile.unsound import axes_of
 from orchestrator.sweepfile.yaml_source import YamlSource
 
 
 def unknown_axes(axes: Axes, source: YamlSource) -> list[SpecProblem]:
     """Names of axes and of conditions that no trial has a value of."""
-    places = _places_of_axes(axes)
+    places = axes_of(axes)
     for number, rule in enumerate(axes.when):
         places += [("axes", "when", number, "if", name) for name in rule.condition]
         places += [("axes", "when", number, "set", name) for name in rule.set]
@@ -22,18 +23,22 @@ def unknown_axes(axes: Axes, source: YamlSource) -> list[SpecProblem]:
     return [SpecProblem(source.key_position(path), path, reason) for path, reason in reasons if reason]
 
 
+def names_of_values(problems: Iterable[SpecProblem]) -> set[str]:
+    """The values of trials that problems of `base` and of axes speak of."""
+    paths = [problem.path for problem in problems]
+    of_axes = {"grid": 2, "zip": 3, "when": 4}
+    places = [(path, of_axes.get(str(path[1]))) for path in paths if path[0] == "axes" and len(path) > 2]
+    found = {str(path[place]) for path, place in places if place and len(path) > place and "if" not in path[:4]}
+    return found | {dotted(path[1:]) for path in paths if path[0] == "base" and len(path) > 1}
+
+
 def unsound_axes(axes: Axes, source: YamlSource) -> list[SpecProblem]:
     """Axes that cannot be combined."""
-    problems = [*_unequal_zips(axes, source), *_given_twice(_places_of_axes(axes), "the axis `{}` on line {}", source)]
+    problems = [*_unequal_zips(axes, source), *_given_twice(axes_of(axes), "the axis `{}` on line {}", source)]
     for number, rule in enumerate(axes.when):
         places: list[Path] = [("axes", "when", number, "set", name) for name in rule.set]
         problems += _given_twice(places, "`{}` on line {}", source)
     return [*problems, *_values_given_twice(axes, source)]
-
-
-def _places_of_axes(axes: Axes) -> list[Path]:
-    places: list[Path] = [("axes", "grid", name) for name in axes.grid]
-    return places + [("axes", "zip", number, name) for number, group in enumerate(axes.zip) for name in group]
 
 
 def _unequal_zips(axes: Axes, source: YamlSource) -> list[SpecProblem]:

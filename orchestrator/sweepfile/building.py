@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from db.errors import SpecError
 from orchestrator.sweepfile.effective import EffectiveValues
+from orchestrator.sweepfile.harmless import STAND_IN_MODEL, Refusal, Unplaceable, make_harmless
 from orchestrator.sweepfile.hints import shown
 from orchestrator.sweepfile.language import Point, SweepFile
 from orchestrator.sweepfile.models import UnknownModel, resolve_model
@@ -19,15 +21,9 @@ from workers.spec import Algorithm, Budget, Execution, Loss, Model, Sampling, Se
 
 _SEED: TypeAdapter[int] = TypeAdapter(Seed, config=ConfigDict(strict=True))
 _MAPPINGS = {name: model for name, field in Point.model_fields.items() if (model := model_in(field.annotation))}
+_OF_MICRO_BATCHES = ("micro_batch", "aggregation", "group_size", "prompts_per_step", "updates_per_step")
+_MOST_ROUNDS = 6
 _RECIPE = ("group_size", "prompts_per_step", "updates_per_step", "epochs_per_step")
-
-
-class Unplaceable(Exception):
-    """A value that is well formed and stands for nothing: a model that nobody knows."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(reason)
-        self.path = path
 
 
 class Builder:
@@ -45,6 +41,7 @@ class Builder:
         self._models: dict[str, Model] = {}
         self._unsized: dict[str, Unplaceable] = {}
         self._parts: dict[tuple[Any, ...], Any] = {}
+        self.rules_used: dict[int | None, str] = {}  # numbers of entries of `resources`, with a model run by each
         self._budget = Budget(unit=sweep.budgets.unit, at=sweep.budgets.at)
         self._evaluations = tuple(sweep.evaluations)
 
@@ -58,27 +55,54 @@ class Builder:
         self._made[others] = self._from_scratch(values)
         return self._made[others]
 
-    def unplaceable_model(self, values: Mapping[str, Any]) -> Unplaceable | None:
-        """What is wrong with the model's name, whatever else is wrong with the combination."""
-        name = self._effective.of(values).get("model")
+    def further(self, values: Mapping[str, Any], first: Refusal) -> Iterator[tuple[Refusal, set[str]]]:
+        """What is wrong with a combination beside what has been found first, with something harmless in its place.
+
+        With each the names of what has been replaced: what is said of these is no mistake of the file.
+        """
+        effective = self._effective.of(values)
+        data, said, error = copy.deepcopy(effective), set[str](), first
+        for _ in range(_MOST_ROUNDS):
+            said |= make_harmless(data, error)
+            try:
+                self._checked(data, effective, said)
+            except (ValidationError, Unplaceable) as found:
+                error = found
+                yield found, set(said)
+            else:
+                return
+
+    def _checked(self, data: dict[str, Any], effective: Mapping[str, Any], said: set[str]) -> None:
+        """Check values in the order of `_from_scratch`, those apart that stand for nothing known."""
+        model, execution = STAND_IN_MODEL, Execution(micro_batch=1)
+        name = data.get("model")
+        if "model" not in said and isinstance(name, str) and name:
+            model = self._found_model(name) or model
+        point = self._point(data)
+        if model is not STAND_IN_MODEL and said.isdisjoint(_OF_MICRO_BATCHES):
+            execution = self._execution(point, model, effective)
+        self._put_together(point, model, execution)
+
+    def _found_model(self, name: str) -> Model | None:
         try:
-            if isinstance(name, str) and name:
-                self._model(name)
-        except Unplaceable as error:
-            return error
+            return self._model(name)
         except ValidationError:
-            pass  # the model's own entry is wrong, which is said of the entry
-        return None
+            return None  # the model's own entry is wrong, which is said of the entry
 
     def _from_scratch(self, values: Mapping[str, Any]) -> TrialSpec:
         effective = self._effective.of(values)
+        point = self._point(effective)
+        model = self._model(point.model)
+        return self._put_together(point, model, self._execution(point, model, effective))
+
+    def _point(self, effective: Mapping[str, Any]) -> Point:
         data = dict(effective)
         if data.get("tau") is not None and isinstance(data.get("data"), dict):
             data["data"] = data["data"] | {"tau": data.pop("tau")}
         for name, model in _MAPPINGS.items():
             if isinstance(data.get(name), dict):
                 data[name] = self._mapping(name, model, data[name])
-        return self._resolve(Point.model_validate(data), effective)
+        return Point.model_validate(data)
 
     def _mapping(self, name: str, model: type[BaseModel], data: dict[str, Any]) -> Any:
         """The part of a point that a mapping makes; a wrong mapping as it is, to be refused with the whole point."""
@@ -90,8 +114,7 @@ class Builder:
                 return data
         return self._mappings[key]
 
-    def _resolve(self, point: Point, effective: Mapping[str, Any]) -> TrialSpec:
-        model = self._model(point.model)
+    def _put_together(self, point: Point, model: Model, execution: Execution) -> TrialSpec:
         return TrialSpec(
             model=model,
             data=point.data,
@@ -103,7 +126,7 @@ class Builder:
             seed=point.seed,
             budget=self._budget,
             evaluations=self._evaluations,
-            execution=self._execution(point, model, effective),
+            execution=execution,
             health=point.health,
         )
 
@@ -147,6 +170,7 @@ class Builder:
             reason = f"`resources` asks for its size: {error}"
             self._unsized[model.name] = Unplaceable(("base", "model"), reason)  # the hub is asked once
             raise self._unsized[model.name] from None
+        self.rules_used.setdefault(number, model.name)
         key = ("execution", id(point.generation), number, model.made is None)
         if key not in self._parts:
             self._parts[key] = (execution_of(point, model, self._sweep, number), point.generation)

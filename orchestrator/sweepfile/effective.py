@@ -13,6 +13,7 @@ from orchestrator.sweepfile.algorithms import SETTINGS
 from orchestrator.sweepfile.names import default_of, one_name
 from orchestrator.sweepfile.problems import Path, dotted
 from orchestrator.sweepfile.yaml_source import YamlSource
+from workers.spec import OF_TASKS
 
 _NOTHING = object()
 
@@ -23,6 +24,7 @@ class EffectiveValues:
     def __init__(self, base: Mapping[str, Any], source: YamlSource) -> None:
         self._base = _with_tau_at_the_top(dict(base))
         self._given = _given_by_the_file(base, source)
+        self._of_prompts = _of_prompts_in_the_preset(base, source)
         self._by_algorithm: dict[str, dict[str, Any]] = {}
 
     def of(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +33,16 @@ class EffectiveValues:
         made = dict(self._under(algorithm if isinstance(algorithm, str) else ""))
         for name, value in values.items():
             _put(made, name, value)
+        if self._of_prompts and isinstance(made.get("data"), dict) and made["data"].get("task") is not None:
+            self._give_way_to_a_task(made, values)
         return made
+
+    def _give_way_to_a_task(self, made: dict[str, Any], values: Mapping[str, Any]) -> None:
+        """Leave out what the preset says of how prompts of a file are read and judged."""
+        whole = values.get("data")
+        given = {name.removeprefix("data.") for name in values} | set(whole if isinstance(whole, Mapping) else ())
+        idle = self._of_prompts - given
+        made["data"] = {name: value for name, value in made["data"].items() if name not in idle}
 
     def _under(self, algorithm: str) -> dict[str, Any]:
         """`base` with what the algorithm sets."""
@@ -104,12 +115,20 @@ def _put(data: dict[str, Any], name: str, value: Any) -> None:
 
 def _given_by_the_file(base: Mapping[str, Any], source: YamlSource) -> set[str]:
     """Dotted names of the values of `base` that do not come from a preset."""
-    return {dotted(path[1:]) for path in _leaves(base, ("base",)) if not source.position(path).is_preset}
+    return {dotted(path[1:]) for path in leaves(base, ("base",)) if not source.position(path).is_preset}
 
 
-def _leaves(values: Mapping[str, Any], path: Path) -> Iterator[Path]:
+def _of_prompts_in_the_preset(base: Mapping[str, Any], source: YamlSource) -> set[str]:
+    """The names of `base.data` that a preset gives and that mean nothing beside a task."""
+    data = base.get("data")
+    names = set(data) - OF_TASKS if isinstance(data, Mapping) else set()
+    return {name for name in names if source.position(("base", "data", name)).is_preset}
+
+
+def leaves(values: Mapping[str, Any], path: Path) -> Iterator[Path]:
+    """The path of every value that is no mapping."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, (*path, name))
+            yield from leaves(value, (*path, name))
         else:
             yield (*path, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from orchestrator.sweepfile.problems import Path, SpecProblem
 from orchestrator.sweepfile.yaml_source import YamlSource
@@ -10,12 +10,16 @@ from workers.evaluation.score_names import protocol_name
 from workers.spec import Evaluation
 
 
-def repeated(evaluations: Sequence[Evaluation], source: YamlSource) -> list[SpecProblem]:
-    """Entries of `evaluations` that are kept under the name of an earlier one."""
+def repeated(
+    evaluations: Sequence[Evaluation], source: YamlSource, *, without: Container[int | str] = ()
+) -> list[SpecProblem]:
+    """Entries of `evaluations` that are kept under the name of an earlier one; those at some places are passed over."""
     problems = []
     benchmarks = [evaluation.benchmark for evaluation in evaluations]
     for place, evaluation in enumerate(evaluations):
-        earlier = [n for n in range(place) if benchmarks[n] == evaluation.benchmark]
+        if place in without:
+            continue
+        earlier = [n for n in range(place) if benchmarks[n] == evaluation.benchmark and n not in without]
         reason = next(filter(None, (_reason_against(evaluation, evaluations[n], n) for n in earlier)), None)
         if reason is not None:
             path: Path = ("evaluations", place)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.sweepfile.building import Builder, Unplaceable
+from orchestrator.sweepfile.building import Builder
 from orchestrator.sweepfile.effective import EffectiveValues
 from orchestrator.sweepfile.grid import Combination, values_of
+from orchestrator.sweepfile.harmless import Refusal, Unplaceable
 from orchestrator.sweepfile.identity import science_hash
 from orchestrator.sweepfile.language import Point, SweepFile
 from orchestrator.sweepfile.names import long_name, one_name
-from orchestrator.sweepfile.problems import Path, SpecProblem, dotted
+from orchestrator.sweepfile.problems import Path, SpecProblem, dotted, without_numbers
 from orchestrator.sweepfile.resources import place_of_micro_batch
+from orchestrator.sweepfile.sections import is_said_of
 from orchestrator.sweepfile.two_names import as_given
 from orchestrator.sweepfile.wording import problems_of
 from orchestrator.sweepfile.yaml_source import YamlSource
 from workers.spec import TrialSpec
+
+_TAU: Path = ("base", "tau")
+_TAU_OF_DATA: Path = ("base", "data", "tau")
 
 
 @dataclass(frozen=True)
@@ -37,33 +42,69 @@ class ExpandedTrial:
         return science_hash(self.spec)
 
 
-def expand(
-    sweep: SweepFile, made: Sequence[Combination], effective: EffectiveValues, source: YamlSource
-) -> tuple[list[ExpandedTrial], list[SpecProblem]]:
+@dataclass
+class Expanded:
     """The trials of the combinations that make one, and every problem of any of the others, each once."""
-    problems: dict[Path, SpecProblem] = {}
+
+    trials: list[ExpandedTrial] = field(default_factory=list)
+    problems: list[SpecProblem] = field(default_factory=list)
+    rules_used: dict[int | None, str] = field(default_factory=dict)  # of `resources`, with a model run by each
+
+
+def expand(sweep: SweepFile, made: Sequence[Combination], effective: EffectiveValues, source: YamlSource) -> Expanded:
+    """Make a trial of each combination, or find out what is wrong with it."""
     trials: list[ExpandedTrial] = []
     builder = Builder(sweep, effective)
-    said: set[str] = set()
+    found = _Found(sweep, source)
     for combination in made:
         values = values_of(combination)
-        misplaced: Unplaceable | None
         try:
             trials.append(ExpandedTrial(values, builder.build(values), combination))
-        except ValidationError as error:
-            if (signature := _signature(error, combination)) not in said:
-                said.add(signature)
-                for problem in _problems_of_a_trial(error, combination, sweep, source):
-                    problems.setdefault(problem.path, problem)
-            misplaced = builder.unplaceable_model(values)
-        except Unplaceable as error:
-            misplaced = error
-        else:
-            continue
-        if misplaced is not None:
-            path = _place(misplaced.path, combination, source)
-            problems.setdefault(path, SpecProblem(source.position(path), path, str(misplaced)))
-    return trials, list(problems.values())
+        except (ValidationError, Unplaceable) as error:
+            found.keep(error, combination)
+            if found.is_new(combination):
+                for other, said in builder.further(values, error):
+                    found.keep(other, combination, said)
+    return Expanded(trials, found.problems, builder.rules_used)
+
+
+class _Found:
+    """The problems of combinations, each once at a place."""
+
+    def __init__(self, sweep: SweepFile, source: YamlSource) -> None:
+        self._sweep = sweep
+        self._source = source
+        self._by_place: dict[tuple[Path, str], SpecProblem] = {}
+        self._signatures: set[str] = set()
+        self._seen: set[Path | None] = set()
+
+    @property
+    def problems(self) -> list[SpecProblem]:
+        return list(self._by_place.values())
+
+    def is_new(self, combination: Combination) -> bool:
+        """Whether some value is in none of the combinations before; the others say nothing new, and may be many."""
+        places = {None, *(choice.path for choice in combination.values())}
+        is_new = not places <= self._seen
+        self._seen |= places
+        return is_new
+
+    def keep(self, error: Refusal, combination: Combination, said: Collection[str] = ()) -> None:
+        """Keep what has not been said, and is not said because of other mistakes, those of these names."""
+        for problem in self._problems(error, combination):
+            if not is_said_of(problem, said):
+                kind = without_numbers(problem.message)
+                self._by_place.setdefault((problem.path, kind), problem)
+
+    def _problems(self, error: Refusal, combination: Combination) -> Iterator[SpecProblem]:
+        if isinstance(error, Unplaceable):
+            path = _place(error.path, combination, self._source)
+            yield SpecProblem(self._source.position(path), path, str(error))
+            return
+        signature = _signature(error, combination)
+        if signature not in self._signatures:
+            self._signatures.add(signature)
+            yield from _problems_of_a_trial(error, combination, self._sweep, self._source)
 
 
 def _signature(error: ValidationError, combination: Combination) -> str:
@@ -92,6 +133,7 @@ def _place(path: Path, combination: Combination, source: YamlSource) -> Path:
 
     One that nobody gives belongs to the axis that gives the mapping in which it is missing.
     """
+    path = _TAU_OF_DATA if path == _TAU else path
     written = as_given(path, source)
     found: Path | None = None
     for name, choice in reversed(combination.items()) if path[0] == "base" else ():
@@ -115,8 +157,9 @@ def _has(value: Any, path: Path) -> bool:
 
 
 def twins(trials: Sequence[ExpandedTrial], source: YamlSource) -> list[SpecProblem]:
-    """Two combinations that are one trial would be run once and counted twice."""
+    """Combinations that are one trial would be run once and counted twice; the first of each axis is named."""
     seen: dict[str, ExpandedTrial] = {}
+    found: dict[Path, SpecProblem] = {}
     for trial in trials:
         first = seen.setdefault(trial.science_hash, trial)
         if first is not trial:
@@ -124,8 +167,8 @@ def twins(trials: Sequence[ExpandedTrial], source: YamlSource) -> list[SpecProbl
             path: Path = apart[-1] if apart else ("budgets", "at") if trial.axes != first.axes else ("axes",)
             one, other = _named(trial), _named(first)
             said = f"{one} comes twice" if one == other else f"{one} and {other} are the same trial"
-            return [SpecProblem(source.position(path), path, f"{said}; take one of them out")]
-    return []
+            found.setdefault(path[:-1], SpecProblem(source.position(path), path, f"{said}; take one of them out"))
+    return list(found.values())
 
 
 def _named(trial: ExpandedTrial) -> str:

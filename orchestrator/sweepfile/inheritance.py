@@ -13,13 +13,11 @@ from typing import Any
 
 from orchestrator.sweepfile.hints import shown
 from orchestrator.sweepfile.moved import details_give_way
-from orchestrator.sweepfile.problems import InvalidSweep, Path, SpecProblem
+from orchestrator.sweepfile.problems import DROPPABLE, InvalidSweep, Path, Position, SpecProblem
 from orchestrator.sweepfile.two_names import give_way
 from orchestrator.sweepfile.yaml_source import YamlSource, read_yaml
 
 KEY = "extends"
-# Where null takes away what the other file has: an axis, or the name of a model.
-_DROPPABLE: tuple[Path, ...] = (("axes", "grid"), ("models",))
 
 
 def read_with_parents(file: FilePath) -> YamlSource:
@@ -78,12 +76,27 @@ def put_over(parent: YamlSource, child: YamlSource) -> YamlSource:
     merged = YamlSource(child.name, text, parent.data, positions=places[0], key_positions=places[1])
     merged.problems = [*parent.problems, *child.problems]
     merged.unread = [*parent.unread, *child.unread]
+    merged.taken_away = {path: at for path, at in parent.taken_away.items() if path not in child.positions}
+    merged.taken_away |= _taken_away(parent.data, child)
     give_way(merged, child.positions)
-    details_give_way(merged, child.positions)
+    details_give_way(merged, child.positions, child.data)
     merged.data = _merged(parent.data, child.data, (), merged)
-    merged.positions |= child.positions
+    merged.positions |= {path: at for path, at in child.positions.items() if path not in merged.taken_away}
     merged.key_positions |= child.key_positions
     return merged
+
+
+def _taken_away(parent: Any, child: YamlSource) -> dict[Path, Position]:
+    """What null takes away of the other file."""
+    found: dict[Path, Position] = {}
+    for holder in DROPPABLE:
+        above, below = child.data, parent
+        for part in holder:
+            above, below = (each.get(part) if isinstance(each, dict) else None for each in (above, below))
+        names = above if isinstance(above, dict) and isinstance(below, dict) else {}
+        gone = [(*holder, name) for name, value in names.items() if value is None and name in below]
+        found |= {path: child.position(path) for path in gone}
+    return found
 
 
 def _merged(parent: Any, child: Any, path: Path, source: YamlSource) -> Any:
@@ -92,7 +105,7 @@ def _merged(parent: Any, child: Any, path: Path, source: YamlSource) -> Any:
             key: _merged(parent[key], value, (*path, key), source) if key in parent else value
             for key, value in child.items()
         }
-        dropped = {key for key, value in child.items() if value is None and key in parent and path in _DROPPABLE}
+        dropped = {key for key, value in child.items() if value is None and key in parent and path in DROPPABLE}
         for key in dropped:
             source.forget((*path, key), parent[key])
         return {key: value for key, value in (parent | changed).items() if key not in dropped}

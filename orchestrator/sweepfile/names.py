@@ -54,9 +54,14 @@ def unknown_key(path: Path, model: type[BaseModel], loc: Path) -> str:
     if parent == ("axes",) and _is_known_value(name):
         return f"is not known here; axes are written under `grid`: axes: {{grid: {{{name}: [...]}}}}"
     homes = _homes(name, parent)
+    known = known_names(model, loc[:-1])
+    if not homes and parent == ("base",) and closest(name, known) != _ELSEWHERE.get(name.lower()):
+        elsewhere = [each for each in value_names() if each.rpartition(".")[2] == _ELSEWHERE.get(name.lower())]
+        if len(elsewhere) == 1:
+            return f"is not known here; did you mean `{elsewhere[0]}`?"
     if homes:
         return f"is not known here; it belongs {' or '.join(homes)}"
-    return f"is not known here{nearest(name, known_names(model, loc[:-1]))}"
+    return f"is not known here{nearest(name, known)}"
 
 
 def unknown_value(name: str) -> str | None:
@@ -66,7 +71,7 @@ def unknown_value(name: str) -> str | None:
     if name == PRESET:
         return "is no value of a trial: a sweep has one preset, in `base`; its values can be axes"
     parent, _, word = name.rpartition(".")
-    homes = [known for known in value_names() if known.rpartition(".")[2] == word]
+    homes = [known for known in value_names() if known.rpartition(".")[2] in (word, _ELSEWHERE.get(word.lower()))]
     if homes:
         return f"is not known here; did you mean {' or '.join(f'`{home}`' for home in homes)}?"
     inside = [known for known in value_names() if known.rpartition(".")[0] == parent]

@@ -15,6 +15,7 @@ from orchestrator.sweepfile.grid import Choice
 from orchestrator.sweepfile.names import long_name
 from orchestrator.sweepfile.problems import Path, dotted
 from orchestrator.sweepfile.yaml_source import YamlSource, paths_within
+from workers.spec import OF_TASKS
 
 _RULE, _AXIS, _FILE, _ALGORITHM, _PRESET, _DEFAULT = range(6)
 
@@ -34,6 +35,7 @@ class Kind:
 
     given: tuple[_Given, ...]
     algorithm: str
+    has_task: bool
 
 
 def kinds_of(trials: Iterable[ExpandedTrial]) -> list[Kind]:
@@ -42,6 +44,7 @@ def kinds_of(trials: Iterable[ExpandedTrial]) -> list[Kind]:
         Kind(
             tuple(given for name, choice in trial.combination.items() for given in _given(name, choice)),
             trial.spec.algorithm.name,
+            trial.spec.data.task is not None,
         )
         for trial in trials
     )
@@ -83,7 +86,8 @@ def _giver(path: Path, base: Mapping[str, Any], source: YamlSource, kind: Kind) 
         return _FILE, str(source.position(written))
     if dotted(path) in SETTINGS[kind.algorithm]:
         return _ALGORITHM, kind.algorithm
-    return (_PRESET, str(source.position(written))) if written else (_DEFAULT, "default")
+    gives_way = kind.has_task and path[:1] == ("data",) and path[1] not in OF_TASKS
+    return (_PRESET, str(source.position(written))) if written and not gives_way else (_DEFAULT, "default")
 
 
 def _gives(given: _Given, path: Path) -> bool:

@@ -1,7 +1,7 @@
 """`--set key=value`: changing a sweep file from the command line, before it is checked.
 
 A key is a dotted path from the file's root (`budgets.at`), or the short name of an axis or of a base value
-(`seed`, `optimizer.learning_rate`). The value is YAML; null takes an axis away.
+(`seed`, `optimizer.learning_rate`). The value is YAML; null takes an axis of `grid`, or a name of `models`, away.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from typing import Any
 from orchestrator.sweepfile.language import ModelEntry, Point, SweepFile
 from orchestrator.sweepfile.moved import details_give_way
 from orchestrator.sweepfile.names import PRESET, nearest, one_name, value_names
-from orchestrator.sweepfile.problems import OVERRIDE_SOURCE, InvalidSweep, Path, Position, SpecProblem
+from orchestrator.sweepfile.problems import (
+    DROPPABLE,
+    OVERRIDE_SOURCE,
+    InvalidSweep,
+    Path,
+    Position,
+    SpecProblem,
+    dotted,
+)
 from orchestrator.sweepfile.two_names import give_way
 from orchestrator.sweepfile.yaml_source import YamlSource, parse_yaml, paths_within
 
@@ -46,16 +54,34 @@ def _apply(source: YamlSource, override: str) -> None:
     if path[0] == "base" and path[1:] and path[1] not in _VALUES:
         raise _problem(place, f"`{key}` is not known here{_nearest(str(path[1]))}")
     container = _container(source, path, place)
-    source.forget(path, container.get(str(path[-1])))
-    if value is None and path[:2] == ("axes", "grid") and str(path[-1]) in container:
-        del container[str(path[-1])]
+    if value is None and (path[:-1] in DROPPABLE or (path[:2] == ("axes", "zip") and len(path) == 4)):
+        _take_away(source, container, path, place)
         return
-    container[str(path[-1])] = value
     paths = dict.fromkeys(paths_within(value, path), place)
+    details_give_way(source, paths, _nested(path, value))
+    source.forget(path, container.get(str(path[-1])))
+    container[str(path[-1])] = value
     source.positions.update(paths)
     source.key_positions.update(paths)
+    source.taken_away.pop(path, None)
     give_way(source, paths)
-    details_give_way(source, paths)
+
+
+def _take_away(source: YamlSource, container: dict[str, Any], path: Path, place: Position) -> None:
+    if path[-1] not in container:
+        raise _problem(place, f"null takes away what the file has, and it has no {dotted(path)}")
+    if path[:2] == ("axes", "zip") and len(container) == 1:
+        raise _problem(
+            place, f"{path[-1]} is the only axis of its group; give all of axes.zip anew, such as axes.zip=[]"
+        )
+    source.forget(path, container.pop(str(path[-1])))
+    source.taken_away[path] = place
+
+
+def _nested(path: Path, value: Any) -> Any:
+    for part in reversed(path):
+        value = {part: value}
+    return value
 
 
 def _value(text: str, place: Position) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,10 @@ Path = tuple[str | int, ...]
 PRESET_SOURCE = "preset "
 OVERRIDE_SOURCE = "--set "
 MISSING = "is missing"
+_NUMBER = re.compile(r"[\d.,e+-]*\d")
+_OF_ONE = (MISSING, "is not known", "found ")  # how a message starts that is of one value by itself
+# Where null takes away what an extended file has: an axis, or the name of a model.
+DROPPABLE: tuple[Path, ...] = (("axes", "grid"), ("models",))
 
 
 @dataclass(frozen=True, order=True)
@@ -48,6 +53,11 @@ class SpecProblem:
     def is_of_a_missing_value(self) -> bool:
         return self.message.startswith(MISSING)
 
+    @property
+    def is_of_several(self) -> bool:
+        """Whether this is of how values go together, and so perhaps of another one than this."""
+        return not self.message.startswith(_OF_ONE)
+
     def __str__(self) -> str:
         name = dotted(self.path)
         return f"{self.position}: {name}: {self.message}" if name else f"{self.position}: {self.message}"
@@ -74,3 +84,8 @@ def dotted(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def without_numbers(message: str) -> str:
+    """What messages have in common that differ in their numbers alone."""
+    return _NUMBER.sub("", message)

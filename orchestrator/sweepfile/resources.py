@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from math import inf
 from typing import Any
 
-from orchestrator.sweepfile.effective import EffectiveValues, is_among, matches
-from orchestrator.sweepfile.grid import Combination, no_such_value, sources_of, values_of
+from orchestrator.sweepfile.conditions import Conditions, Trials
+from orchestrator.sweepfile.effective import matches
 from orchestrator.sweepfile.hints import shown
 from orchestrator.sweepfile.language import Point, SweepFile
 from orchestrator.sweepfile.names import nearest, unknown_value
 from orchestrator.sweepfile.problems import Path, SpecProblem
 from orchestrator.sweepfile.running import ResourceRule
+from orchestrator.sweepfile.unsound import NOTHING_UNSOUND, Unsound
 from orchestrator.sweepfile.yaml_source import YamlSource
 from workers.spec import Execution, Model
 
@@ -44,22 +45,50 @@ def execution_of(point: Point, model: Model, sweep: SweepFile, number: int | Non
 
 
 def unusable_rules(
-    sweep: SweepFile, made: Sequence[Combination], effective: EffectiveValues, source: YamlSource
+    sweep: SweepFile,
+    trials: Trials,
+    conditions: Conditions,
+    source: YamlSource,
+    *,
+    before: Trials,
+    unsound: Unsound = NOTHING_UNSOUND,
 ) -> list[SpecProblem]:
-    """Entries that can hold for no trial, and conditions that mean nothing."""
+    """Entries that can hold for no trial, and conditions that mean nothing.
+
+    What no trial meets, of these and of those that there were before rules of axes, is for `conditions` to judge.
+    """
     problems: list[SpecProblem] = []
-    trials: list[dict[str, Any]] = []
-    if any(rule.condition for rule in sweep.resources):
-        trials = [effective.of(values_of(each)) for each in made]
     for number, rule in enumerate(sweep.resources):
         path = _path_of(number, source)
         earlier = [n for n, other in enumerate(sweep.resources[:number]) if other.condition is None]
         if earlier:
             message = f"is never reached: resources[{earlier[0]}] has no `if` and so holds for every trial; put it last"
             problems.append(SpecProblem(source.position(path), path, message))
-        for name, wanted in (rule.condition or {}).items():
-            problems += _of_condition((*path, "if", name), wanted, trials, sources_of(name, made, source), source)
+        reasons = [
+            _reason_against((*path, "if", name), wanted, source) for name, wanted in (rule.condition or {}).items()
+        ]
+        problems += [reason for reason in reasons if reason]
+        others = {name: wanted for name, wanted in (rule.condition or {}).items() if name not in SIZE_CONDITIONS}
+        if others and trials and not any(reasons) and not any(map(unsound.bears_on, others)):
+            conditions.judge((*path, "if"), others, trials, before=before)
     return problems
+
+
+def unused_rules(
+    sweep: SweepFile, used: Mapping[int | None, str], source: YamlSource, *, without: Collection[Path]
+) -> list[SpecProblem]:
+    """Entries by which no trial is run, beside those of which that is said already; and trials that no entry is for."""
+    found = []
+    for number, rule in enumerate(sweep.resources):
+        path: Path = (*_path_of(number, source), "if")
+        is_said = any(other[: len(path)] == path for other in without)
+        if rule.condition is not None and number not in used and not is_said:
+            message = "holds for no trial, or only where an entry before it does: no trial is run by this entry"
+            found.append(SpecProblem(source.position(path), path, message))
+    if None in used:
+        message = f"no entry holds for some trials, such as those of {used[None]}: the planner decides"
+        found.append(SpecProblem(source.position(("resources",)), ("resources",), message))
+    return found
 
 
 def place_of_micro_batch(sweep: SweepFile, source: YamlSource) -> Path:
@@ -72,25 +101,16 @@ def _path_of(number: int, source: YamlSource) -> Path:
     return ("resources",) if isinstance(source.data.get("resources"), dict) else ("resources", number)
 
 
-def _of_condition(
-    path: Path, wanted: Any, trials: Sequence[dict[str, Any]], files_of_axes: set[str], source: YamlSource
-) -> Iterator[SpecProblem]:
+def _reason_against(path: Path, wanted: Any, source: YamlSource) -> SpecProblem | None:
+    """What is wrong with a condition by itself."""
     name = str(path[-1])
     if name in SIZE_CONDITIONS:
-        if not _is_size(wanted):
-            message = f"found {shown(wanted)}, expected a number of parameters, such as 7e9"
-            yield SpecProblem(source.position(path), path, message)
-        return
+        message = f"found {shown(wanted)}, expected a number of parameters, such as 7e9"
+        return None if _is_size(wanted) else SpecProblem(source.position(path), path, message)
     reason = unknown_value(name)
-    if reason is not None:
-        size = nearest(name, SIZE_CONDITIONS)
-        message = f"is not known here{size}" if "mean" in size else reason
-        yield SpecProblem(source.key_position(path), path, message)
-        return
-    # A condition in another file than the axis may be for the models of other sweeps.
-    is_of_here = bool(trials) and files_of_axes <= {source.position(path).source}
-    if is_of_here and not any(is_among(wanted, name, each) for each in trials):
-        yield no_such_value(path, wanted, trials, source)
+    size = nearest(name, SIZE_CONDITIONS)
+    message = f"is not known here{size}" if "mean" in size else reason or ""
+    return SpecProblem(source.key_position(path), path, message) if reason else None
 
 
 def _holds(rule: ResourceRule, model: Model, effective: Mapping[str, Any]) -> bool:

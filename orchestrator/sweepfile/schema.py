@@ -39,6 +39,7 @@ def sweep_schema() -> dict[str, Any]:
     base["properties"][PRESET] = _preset()
     properties = root["properties"] | {
         EXTENDS: {"type": "string", "description": "The path of a sweep file of which this one changes some values."},
+        "models": root["properties"]["models"] | {"additionalProperties": _droppable(f"{_REF}ModelEntry")},
         "base": base,
         "evaluations": root["properties"]["evaluations"] | {"uniqueItems": True},
         "resources": _one_or_several(root["properties"]["resources"]),
@@ -70,6 +71,11 @@ def _without_titles(schema: Any) -> Any:
     return {name: _without_titles(value) for name, value in schema.items() if name != "title"}
 
 
+def _droppable(reference: str) -> dict[str, Any]:
+    """Null takes away what the file that is extended has."""
+    return {"anyOf": [{"$ref": reference}, {"type": "null"}]}
+
+
 def _preset() -> dict[str, Any]:
     names = [each for name, versions in published().items() for each in (name, *(f"{name}@{v}" for v in versions))]
     return {"enum": names, "description": "A named set of values under those of the file; the newest, or a version."}
@@ -94,6 +100,7 @@ def _describe_axes(defs: dict[str, Any], base: dict[str, Any]) -> None:
     axes, when = defs["Axes"]["properties"], defs["When"]["properties"]
     for names in (axes["grid"], axes["zip"]["items"]):
         names["$ref"] = f"{_REF}ListsByName"
+    del axes["grid"]["additionalProperties"]  # which knows no null
     for pattern in (when["if"], when["set"], axes["exclude"]["items"]):
         pattern["$ref"] = f"{_REF}ValuesByName"
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.language import SweepFile
-from orchestrator.sweepfile.problems import Path, SpecProblem
+from orchestrator.sweepfile.problems import Path, SpecProblem, without_numbers
 from orchestrator.sweepfile.yaml_source import YamlSource
 from workers.spec import Budget, TrialSpec
 
@@ -29,8 +29,12 @@ def with_trajectories(
     """The trials, one for each budget where the file asks for that, and what is wrong with the budgets."""
     shared = sweep.budgets.trajectories == "shared"
     reasons: dict[str, Path] = {}
+    said: set[str] = set()
     for trial in trials:
-        reasons |= _unsound(trial.spec, shared=shared)
+        for reason, path in _unsound(trial.spec, shared=shared).items():
+            if (kind := without_numbers(reason)) not in said:  # the same of trials with another tau is one mistake
+                said.add(kind)
+                reasons[reason] = path
     if not shared and len(sweep.budgets.at) > 1 and trials and not any(t.spec.horizon_reason for t in trials):
         reasons[_ONE_WAY] = ("budgets", "trajectories")
     problems = [SpecProblem(source.position(path), path, reason) for reason, path in reasons.items()]

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.sweepfile.hints import EXAMPLES, hint, shown
 from orchestrator.sweepfile.names import closest, model_at, model_in, unknown_key
-from orchestrator.sweepfile.problems import MISSING, Path, SpecProblem
+from orchestrator.sweepfile.problems import DROPPABLE, MISSING, Path, SpecProblem
 from orchestrator.sweepfile.yaml_source import YamlSource
 
 _EXPECTED = {
@@ -64,7 +64,7 @@ def problems_of(
     found = [each for each in error.errors(include_url=False) if not _is_said_of_its_values(each)]
     strangers = {(each["loc"][:-1], str(each["loc"][-1])) for each in found if each["type"] == "extra_forbidden"}
     for loc, several in _by_place(found).items():
-        details, path = several[0], place(_as_written((*prefix, *loc), source))
+        details, path = several[0], place(as_written((*prefix, *loc), source))
         kind = details["type"]
         if kind == "extra_forbidden":
             yield SpecProblem(source.key_position(path), path, unknown_key(path, model, loc))
@@ -78,6 +78,9 @@ def problems_of(
         else:
             expected = " or ".join(_expected(each) for each in several)
             guess = hint(kind, details["input"], path, details.get("ctx", {})) or _example(path, kind)
+            if details["input"] is None and len(path) > 1 and path[:-1] in DROPPABLE:
+                kind = "a model" if path[0] == "models" else "an axis"
+                guess = f"; null takes away {kind} of a file that is extended, and there is none of this name"
             message = f"found {shown(details['input'])}, expected {expected}{guess}"
             yield SpecProblem(source.position(path), path, message)
 
@@ -98,7 +101,7 @@ def _by_place(found: Iterable[ErrorDetails]) -> dict[Path, list[ErrorDetails]]:
     return grouped
 
 
-def _as_written(path: Path, source: YamlSource) -> Path:
+def as_written(path: Path, source: YamlSource) -> Path:
     """Without the place in a list where the file has a mapping: one entry may stand for itself."""
     written: Path = ()
     current = source.data
@@ -122,10 +125,20 @@ def _accused(
     mentions = list(_MENTIONED.finditer(reason))
     quoted = [match["quoted"] for match in mentions if match["quoted"]]
     counted = [match["counted"] for match in mentions if match["counted"]]
-    candidates = [_as_written((*prefix, *loc, word), source) for word in (*quoted, *reversed(counted))]
+    words = (*quoted, *reversed(counted))
+    found = [(word,) if loc else _within(model, word) for word in words]
+    candidates = [as_written((*prefix, *loc, *path), source) for path in sorted(found, key=len)]
     moved = [place(each) for each in candidates if place(each) != each]
     given = [each for each in candidates if each in source.positions and not source.positions[each].is_preset]
     return next(iter((*moved, *given)), None)
+
+
+def _within(model: type[BaseModel], name: str) -> Path:
+    """Where a field of that name is, should one mapping of the model have it, and not the model itself."""
+    fields = model.model_fields
+    inner = {home: model_in(field.annotation) for home, field in fields.items() if name not in fields}
+    homes = [home for home, found in inner.items() if found and name in found.model_fields]
+    return (homes[0], name) if len(homes) == 1 else (name,)
 
 
 def _expected(details: ErrorDetails) -> str:

@@ -30,7 +30,8 @@ class YamlSource:
     """Plain data, and where each value (by its path) and each key stands.
 
     `problems` are those of reading: their values are None in the data. `unread` are the sections, () for all of them,
-    to which a file or a preset that could not be read would have given more values.
+    to which a file or a preset that could not be read would have given more values. `taken_away` are axes that null has
+    taken away, and where it stands.
     """
 
     name: str
@@ -38,6 +39,7 @@ class YamlSource:
     data: Any = None
     problems: list[SpecProblem] = field(default_factory=list)
     unread: list[Path] = field(default_factory=list)
+    taken_away: dict[Path, Position] = field(default_factory=dict)
     positions: dict[Path, Position] = field(default_factory=dict)
     key_positions: dict[Path, Position] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import app
 from orchestrator.sweepfile.axis_problems import unsound_axes
+from orchestrator.sweepfile.conditions import Conditions
 from orchestrator.sweepfile.effective import EffectiveValues, matches
 from orchestrator.sweepfile.grid import combine
 from orchestrator.sweepfile.language import Axes
@@ -25,15 +26,21 @@ def expanded(axes: str, base: str = "{}") -> list[dict[str, Any]]:
     """Axis values of every combination; fails the test if the axes have a problem."""
     source = parse_yaml(f"axes: {axes}\nbase: {base}", "s.yaml")
     effective = EffectiveValues(source.data["base"], source)
-    made = combine(Axes.model_validate(source.data["axes"]), effective, source)
-    assert made.problems == []
+    axes_read = Axes.model_validate(source.data["axes"])
+    conditions = Conditions(axes_read, source)
+    made = combine(axes_read, effective, source, conditions=conditions)
+    assert [*made.problems, *conditions.judged.problems] == []
     return [{name: choice.value for name, choice in each.items()} for each in made.combinations]
 
 
 def refused(axes: str) -> list[str]:
     source = parse_yaml(f"axes: {axes}\nbase: {{}}", "s.yaml")
     checked = Axes.model_validate(source.data["axes"])
-    problems = unsound_axes(checked, source) or combine(checked, EffectiveValues({}, source), source).problems
+    problems = unsound_axes(checked, source)
+    if not problems:
+        conditions = Conditions(checked, source)
+        made = combine(checked, EffectiveValues({}, source), source, conditions=conditions)
+        problems = [*made.problems, *conditions.judged.problems]
     return [str(problem) for problem in problems]
 
 
@@ -62,7 +69,7 @@ def test_a_rule_replaces_the_values_of_an_axis_where_it_holds() -> None:
 
 
 def test_a_rule_may_give_several_values_and_values_of_names_that_are_no_axes() -> None:
-    axes = "{grid: {tau: [1, 5]}, when: [{if: {tau: [5, 7]}, set: {seed: [3, 4], group_size: 16}}]}"
+    axes = "{grid: {tau: [1, 5]}, when: [{if: {tau: [5]}, set: {seed: [3, 4], group_size: 16}}]}"
     assert expanded(axes) == [
         {"tau": 1}, {"tau": 5, "seed": 3, "group_size": 16}, {"tau": 5, "seed": 4, "group_size": 16},
     ]  # fmt: skip
@@ -142,11 +149,84 @@ def test_a_condition_may_look_at_defaults(condition: str, holds: bool) -> None:
     assert matches(source.data["pattern"], EffectiveValues({}, source).of({})) is holds
 
 
-def test_a_rule_for_values_that_the_command_line_has_taken_away_is_no_mistake(tiny_sweep: Path) -> None:
-    rules = "  when: [{if: {seed: 2}, set: {group_size: 8}}]\n  exclude: [{seed: 2, model: large}]\n"
+RULES = "  when: [{if: {seed: 2}, set: {group_size: 8}}]\n  exclude: [{seed: 2, model: large}]\n"
+
+
+def with_axes(tiny_sweep: Path, rules: str) -> Path:
     tiny_sweep.write_text(tiny_sweep.read_text().replace("budgets:", f"{rules}budgets:"))
-    assert len(load_sweep(tiny_sweep).trials) == 3
-    assert len(load_sweep(tiny_sweep, ["seed=[1]"]).trials) == 2
+    return tiny_sweep
+
+
+@pytest.mark.parametrize(("override", "seeds"), [("seed=[1]", "1"), ("seed=null", "0")])
+def test_a_rule_for_values_that_the_command_line_has_taken_away_is_worth_a_word(
+    tiny_sweep: Path, override: str, seeds: str
+) -> None:
+    file = with_axes(tiny_sweep, RULES)
+    assert (len(load_sweep(file).trials), load_sweep(file).cautions) == (3, ())
+    loaded = load_sweep(file, [override])
+    assert len(loaded.trials) == 2
+    assert [each.partition("axes.")[2] for each in loaded.cautions] == [
+        f"when[0].if.seed: no trial has seed 2; the trials have {seeds}",
+        f"exclude[0].seed: no trial has seed 2; the trials have {seeds}",
+    ]
+    assert load_sweep(file, [override, "axes.when=[]", "axes.exclude=[]"]).cautions == ()
+
+
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_a_rule_of_one_file_for_the_axes_of_another_is_worth_a_word(tiny_sweep: Path, command: str) -> None:
+    child = tiny_sweep.parent / "child.yaml"
+    child.write_text("extends: tiny.yaml\naxes: {exclude: [{seed: 7}]}\n")
+    done = CliRunner().invoke(app, [command, str(child)])
+    assert done.exit_code == 0
+    said = " ".join(done.output.replace("\n", "").split())
+    assert "child.yaml:2:25: axes.exclude[0].seed: no trial has seed 7; the trials have 1, 2".replace(" ", "") in (
+        said.replace(" ", "")
+    )
+
+
+def test_a_condition_on_a_value_that_the_command_line_has_changed_is_worth_a_word(tiny_sweep: Path) -> None:
+    file = with_axes(tiny_sweep, "  exclude: [{group_size: 4, seed: 2}]\n")
+    (caution,) = load_sweep(file, ["group_size=8"]).cautions
+    assert caution.endswith("axes.exclude[0].group_size: no trial has group_size 4; the trials have 8")
+
+
+def test_a_value_that_an_earlier_rule_has_left_out_may_stand_in_a_list(tiny_sweep: Path) -> None:
+    file = with_axes(tiny_sweep, "  exclude: [{seed: 1, model: small}, {model: small, seed: [1, 2]}]\n")
+    assert len(load_sweep(file).trials) == 2
+
+
+RESOURCES = "resources: [{if: {params_below: 1.0e3}, cpus: 1}, {if: {model: small}, cpus: 2}]\n"
+
+
+def test_entries_of_resources_that_run_no_trial_and_trials_without_one_are_worth_a_word(tiny_sweep: Path) -> None:
+    tiny_sweep.write_text(tiny_sweep.read_text().replace("resources: {memory_gb: 1}\n", RESOURCES))
+    assert [each.partition(": ")[2] for each in load_sweep(tiny_sweep).cautions] == [
+        "resources[0].if: holds for no trial, or only where an entry before it does: no trial is run by this entry",
+        "resources: no entry holds for some trials, such as those of large: the planner decides",
+    ]
+    (caution,) = load_sweep(tiny_sweep, ["resources=[{if: {seed: 1}}, {cpus: 2}]", "seed=[2]"]).cautions
+    assert "resources[0].if.seed: no trial has seed 1; the trials have 2" in caution
+
+
+@pytest.mark.parametrize(
+    ("axis", "given", "left"),
+    [
+        ("optimizer.learning_rate: [0.1, 0.2]", "optimizer: {learning_rate: 0.5}", {"optimizer.learning_rate": 0.5}),
+        (
+            "optimizer.learning_rate: [0.1, 0.2]",
+            "optimizer: {learning_rate: 0.5, adam_beta2: 0.9}",
+            {"optimizer.learning_rate": 0.5, "optimizer": {"adam_beta2": 0.9}},
+        ),
+        ("optimizer: [{learning_rate: 0.1}, {learning_rate: 0.2}]", "optimizer.learning_rate: 0.5",
+         {"optimizer.learning_rate": 0.5}),
+        ("data.tau: [1, 2]", "tau: 5", {"tau": 5}),
+        ("tau: [1, 2]", "data: {tau: 5}", {"tau": 5}),
+    ],
+)  # fmt: skip
+def test_a_rule_gives_the_values_of_axes_under_any_of_their_names(axis: str, given: str, left: dict[str, Any]) -> None:
+    made = expanded(f"{{grid: {{{axis}, seed: [0, 1]}}, when: [{{if: {{seed: 1}}, set: {{{given}}}}}]}}")
+    assert len(made) == 3
+    assert [each for each in made if each["seed"] == 1] == [{"seed": 1, **left}]
 
 
 @given(

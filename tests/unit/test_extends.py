@@ -83,6 +83,36 @@ def test_null_on_the_command_line_takes_an_axis_away(tiny_sweep: Path) -> None:
         ]  # fmt: skip
 
 
+def test_null_on_the_command_line_takes_a_model_away(tiny_sweep: Path) -> None:
+    loaded = load_sweep(tiny_sweep, ["model=[small]", "models.large=null"])
+    assert set(loaded.sweep.models) == {"small"}
+
+
+def test_null_on_the_command_line_takes_a_paired_axis_away(tiny_sweep: Path) -> None:
+    paired = "  zip: [{group_size: [4, 8], prompts_per_step: [8, 16]}]\n"
+    tiny_sweep.write_text(tiny_sweep.read_text().replace("budgets:", f"{paired}budgets:"))
+    trials = load_sweep(tiny_sweep, ["group_size=null", "seed=[1]", "model=[small]"]).trials
+    assert [trial.axes for trial in trials] == [
+        {"model": "small", "seed": 1, "prompts_per_step": 8}, {"model": "small", "seed": 1, "prompts_per_step": 16},
+    ]  # fmt: skip
+    with pytest.raises(InvalidSweep, match=r"prompts_per_step is the only axis of its group; give all of axes\.zip"):
+        load_sweep(tiny_sweep, ["group_size=null", "prompts_per_step=null"])
+
+
+@pytest.mark.parametrize("name", ["axes.grid.tau", "models.huge"])
+def test_null_on_the_command_line_for_what_is_not_there_is_refused(tiny_sweep: Path, name: str) -> None:
+    with pytest.raises(InvalidSweep, match=f"null takes away what the file has, and it has no {name}"):
+        load_sweep(tiny_sweep, [f"{name}=null"])
+
+
+def test_an_axis_that_one_file_takes_away_may_be_given_by_another(tiny_sweep: Path) -> None:
+    file = child(tiny_sweep, "axes: {grid: {seed: null}}\n")
+    grandchild = file.parent / "grandchild.yaml"
+    grandchild.write_text("extends: child.yaml\naxes: {grid: {seed: [7]}, exclude: [{seed: 8}]}\n")
+    with pytest.raises(InvalidSweep, match=r"grandchild\.yaml:2:44: axes\.exclude\[0\]\.seed: no trial has seed 8"):
+        load_sweep(grandchild)
+
+
 def test_null_where_there_is_no_such_axis_is_refused(tiny_sweep: Path) -> None:
     with pytest.raises(InvalidSweep, match=r"child\.yaml:2:24: axes\.grid\.tau: found nothing, expected a list"):
         load_sweep(child(tiny_sweep, "axes: {grid: {tau:     null}}\n"))
@@ -106,3 +136,31 @@ def test_the_revision_of_another_place_gives_way(tiny_sweep: Path, place: str) -
     assert (data.train, data.revision, data.file) == (place, None, None)
     kept = load_sweep(file, [f"data.train={place}", "data.file=two.parquet"]).trials[0].spec.data
     assert kept.file == "two.parquet"
+
+
+def test_the_revision_of_the_same_data_set_stays(tiny_sweep: Path) -> None:
+    tiny_sweep.write_text(
+        tiny_sweep.read_text().replace(
+            "data: {task: affine-lookup, heldout_problems: 60}", "data: {train: org/prompts, revision: abc}"
+        )
+    )
+    again = child(tiny_sweep, "base: {data: {train: org/prompts, total_prompts: 64}}\n")
+    assert load_sweep(again).trials[0].spec.data.revision == "abc"
+    assert load_sweep(tiny_sweep, ["data.train=org/prompts"]).trials[0].spec.data.revision == "abc"
+
+
+def test_a_revision_and_another_data_set_may_be_given_in_any_order(tiny_sweep: Path) -> None:
+    given = ["data={train: org/prompts}", "data.revision=abc", "data.train=org/others"]
+    assert load_sweep(tiny_sweep, given).trials[0].spec.data.revision == "abc"
+
+
+def test_the_revision_of_another_model_gives_way(tiny_sweep: Path) -> None:
+    folder = tiny_sweep.parent / "weights"
+    folder.mkdir()
+    models = "models: {hub: {source: org/m, revision: abc}}\nbase: {model: hub}\naxes: {grid: {model: null}}\n"
+    file = child(tiny_sweep, models)
+    assert load_sweep(file).trials[0].spec.model.revision == "abc"
+    model = load_sweep(file, [f"models.hub.source={folder}"]).trials[0].spec.model
+    assert (model.source, model.revision) == (str(folder), None)
+    with pytest.raises(InvalidSweep, match="`revision` means nothing beside a folder"):
+        load_sweep(file, [f"models.hub.source={folder}", "models.hub.revision=abc"])

@@ -139,6 +139,28 @@ def test_every_place_that_gives_a_value_is_named(study: Path) -> None:
     assert origins(load_sweep(study))["group_size"] == f"when, {study}:15:29"
 
 
+TASKS = ("data.task: [affine-lookup]", "data: [{task: affine-lookup}]", "data: [{task: affine-lookup, seed: 3}]")
+
+
+@pytest.mark.parametrize("axis", TASKS)
+def test_what_a_preset_says_of_prompts_gives_way_to_a_task_that_an_axis_gives(study: Path, axis: str) -> None:
+    study.write_text(study.read_text().replace("data: {train: someone/prompts, total_prompts: 51200}", "data: {}"))
+    study.write_text(f"{study.read_text()}axes: {{grid: {{{axis}}}}}\n")
+    loaded = load_sweep(study, ["preset=paper"])
+    (trial,) = loaded.trials
+    assert (trial.spec.data.task, trial.spec.data.rewards) == ("affine-lookup", "fixed")
+    assert origins(loaded)["data.rewards"] == "default"
+
+
+def test_a_preset_keeps_what_it_says_of_prompts_where_trials_have_some(study: Path) -> None:
+    study.write_text(study.read_text().replace("data: {train: someone/prompts, total_prompts: 51200}", "data: {}"))
+    study.write_text(
+        f"{study.read_text()}axes: {{grid: {{data: [{{task: affine-lookup}}, {{train: some/prompts}}]}}}}\n"
+    )
+    assert [trial.spec.data.rewards for trial in load_sweep(study).trials] == ["fixed", "paper"]
+    assert origins(load_sweep(study))["data.rewards"].endswith("; else default")
+
+
 def test_a_value_under_its_other_name_is_found(study: Path) -> None:
     study.write_text(study.read_text().replace("total_prompts: 51200", "total_prompts: 51200, tau: 5"))
     assert origins(load_sweep(study))["tau"] == f"{study}:6:61"

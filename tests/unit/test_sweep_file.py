@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from sqlalchemy import Engine
 
+from db.reader import Reader
+from orchestrator.commands.submit import _announce
+from orchestrator.registration import register
 from orchestrator.sweepfile.loading import load_sweep
 from orchestrator.sweepfile.problems import InvalidSweep
 
@@ -204,3 +210,57 @@ def test_a_file_whose_name_is_too_long_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     assert problems(tmp_path / "none.yaml") == ["none.yaml: there is no such file"]
+
+
+FLOATS = {"1.5e9": 1.5e9, "1e18": 1e18, "1e-6": 1e-6, ".5": 0.5, "5.": 5.0, "+1": 1.0, "1E5": 1e5, "12": 12.0}
+
+
+@pytest.mark.parametrize(("text", "value"), FLOATS.items())
+@pytest.mark.parametrize("field", ["optimizer.learning_rate", "limits.flops"])
+def test_numbers_are_read_as_yaml_1_2_has_them(tiny_sweep: Path, field: str, text: str, value: float) -> None:
+    loaded = load_sweep(tiny_sweep, [f"{field}={text}"])
+    found = loaded.sweep.limits.flops if field == "limits.flops" else loaded.trials[0].spec.optimizer.learning_rate
+    assert (found, type(found)) == (value, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0x10", "is not a number to all YAML readers; write it in decimal digits"),
+        ("0o7", "is not a number to all YAML readers; write it in decimal digits"),
+        (".inf", "is not a finite number"),
+        (".nan", "is not a finite number"),
+        ("infinity", "found 'infinity', expected a"),
+        ("nan", "found 'nan', expected a"),
+        ("1e400", "found a number that is too large, expected a"),
+    ],
+)
+@pytest.mark.parametrize("field", ["optimizer.learning_rate", "limits.flops", "group_size", "budgets.at", "seed"])
+def test_what_is_no_number_to_everybody_is_none_in_any_field(
+    tiny_sweep: Path, field: str, text: str, reason: str
+) -> None:
+    value = f"[{text}]" if field in ("budgets.at", "seed") else text
+    (problem,) = problems(tiny_sweep, f"{field}={value}")
+    assert reason in problem
+
+
+@pytest.mark.parametrize(("text", "hint"), [("1e5", "; write 100000"), ("5.", "; write 5"), (".5", "")])
+def test_a_whole_number_is_written_as_one(tiny_sweep: Path, text: str, hint: str) -> None:
+    (problem,) = problems(tiny_sweep, f"group_size={text}")
+    assert problem.endswith(f"expected a whole number{hint}")
+
+
+def test_submit_says_that_results_of_what_is_no_longer_asked_for_are_kept(
+    tiny_sweep: Path, sqlite_database: Engine
+) -> None:
+    said = StringIO()
+    for override in ("seed=[1, 2]", "seed=[1]", "seed=[1, 2]"):
+        registered = register(sqlite_database, load_sweep(tiny_sweep, [override]))
+        sweep = Reader(sqlite_database).sweep("tiny")
+        _announce(Console(file=said, width=200), sweep, registered, num_left=0)
+    lines = [line for line in said.getvalue().splitlines() if "to run" in line]
+    assert [line.partition("; 0 to run")[0] for line in lines] == [
+        "4 trials, 4 new",
+        "2 trials, 2 unchanged, 2 no longer asked for (results are kept)",
+        "4 trials, 2 new, 2 unchanged",
+    ]

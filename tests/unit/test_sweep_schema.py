@@ -113,6 +113,18 @@ def test_a_file_that_extends_another_may_leave_out_what_that_one_has(tmp_path: P
     assert objections({"name": "x", "base": {}, "evaluations": [{}], "budgets": {"at": [1]}}) == ["$.budgets"]
 
 
+def test_null_may_take_away_axes_and_models_and_nothing_else() -> None:
+    assert objections({"extends": "x.yaml", "models": {"m": None}, "axes": {"grid": {"seed": None}}}) == []
+    assert objections({"extends": "x.yaml", "axes": {"zip": [{"seed": None}]}, "base": {"seed": None}}) != []
+
+
+def test_an_axis_of_no_known_name_is_refused() -> None:
+    assert objections({"extends": "x.yaml", "axes": {"grid": {"sed": [1]}}}) == ["$.axes.grid"]
+    assert objections({"extends": "x.yaml", "axes": {"exclude": [{"optimizer.learning_rat": 1}]}}) == [
+        "$.axes.exclude[0]"
+    ]
+
+
 def test_the_command_prints_or_writes_the_schema(tmp_path: Path) -> None:
     printed = CliRunner().invoke(app, ["schema"])
     assert json.loads(printed.stdout) == sweep_schema()

@@ -16,7 +16,6 @@ from orchestrator.sweepfile.inheritance import put_over
 from orchestrator.sweepfile.names import PRESET, nearest
 from orchestrator.sweepfile.problems import PRESET_SOURCE, Path, SpecProblem
 from orchestrator.sweepfile.yaml_source import YamlSource, parse_yaml
-from workers.spec import OF_TASKS
 
 _PLACE: Path = ("base", PRESET)
 _FILE = re.compile(r"(?P<name>[a-z_]+)@(?P<version>[0-9]+)\.yaml")
@@ -25,7 +24,7 @@ _FILE = re.compile(r"(?P<name>[a-z_]+)@(?P<version>[0-9]+)\.yaml")
 def with_preset(source: YamlSource) -> YamlSource:
     """The sweep file put over the preset that its `base` names, if it does; an unknown one becomes a problem of it.
 
-    A preset's value gives way where it means nothing beside what the file says.
+    Where a trial's task leaves its values no meaning, they give way; see `effective`.
     """
     base = source.data.get("base")
     if not isinstance(base, dict) or PRESET not in base:
@@ -38,15 +37,7 @@ def with_preset(source: YamlSource) -> YamlSource:
         return source
     name, _, version = wanted.partition("@")
     preset = _read(f"{name}@{version or published()[name][-1]}")
-    _give_way_to_a_task(preset.data["base"], base)
     return put_over(preset, source)
-
-
-def _give_way_to_a_task(preset: dict[str, Any], base: dict[str, Any]) -> None:
-    """Leave out of the preset how prompts of a file are read and judged, where the sweep file has a task."""
-    given, data = base.get("data"), preset.get("data", {})
-    if isinstance(given, dict) and given.get("task") is not None:
-        preset["data"] = {name: value for name, value in data.items() if name in OF_TASKS}
 
 
 def _reason_against(wanted: Any) -> str | None:

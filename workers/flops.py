@@ -2,7 +2,8 @@
 
 Counts what the algorithm needs: real tokens without padding, causal attention, every matrix multiplication as two
 FLOPs a multiply-add, the head where it is applied, the embedding look-up as nothing. It does not count padding,
-recomputation, or what a prefix cache saves: those are properties of an execution, not of the algorithm.
+recomputation, or what a prefix cache saves: those belong to an execution, not to the algorithm, and are in
+`workers.executed_flops`.
 
 With h hidden size, L layers, n_q and n_kv heads of size d, f feed-forward size, V vocabulary:
     P = L (2 h n_q d + 2 h n_kv d + 3 h f)     weights of all matrices but embedding and head
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from workers import spec
 
@@ -109,28 +110,28 @@ class Lora:
     """Low-rank adapters on the attention projections, or on those and the feed-forward ones."""
 
     rank: int
-    targets: Literal["attention", "all"] = "all"
+    targets: spec.AdapterTargets = "all_linear"
 
     @classmethod
     def from_spec(cls, lora: spec.Lora | None) -> Lora | None:
         """The adapters of a specification; None for a full training."""
-        return None if lora is None else cls(lora.rank, "all" if lora.targets == "all_linear" else "attention")
+        return None if lora is None else cls(lora.rank, lora.targets)
 
     def weights(self, shape: DecoderShape) -> int:
         """Trained weights: for each adapted matrix, rank x (inputs + outputs)."""
-        if self.targets == "all" and shape.num_experts:
+        if self.targets == "all_linear" and shape.num_experts:
             raise ValueError("adapters on experts are not counted; adapt the attention only")
         queries = shape.num_attention_heads * shape.head_dim
         keys = shape.num_key_value_heads * shape.head_dim
         ends = 2 * (shape.hidden_size + queries) + 2 * (shape.hidden_size + keys)
-        if self.targets == "all":
+        if self.targets == "all_linear":
             ends += 3 * (shape.hidden_size + shape.ffn_size)
         return shape.num_layers * self.rank * ends
 
 
 @dataclass(frozen=True)
 class BlockFlops:
-    """Model FLOPs of one rollout block by phase."""
+    """FLOPs of one rollout block by phase."""
 
     generation: float
     old_logprob: float
@@ -142,13 +143,6 @@ class BlockFlops:
         return self.generation + self.old_logprob + self.reference + self.train
 
 
-def forward_flops(shape: DecoderShape, *, tokens: float, head_tokens: float) -> float:
-    """One forward pass over a sequence of `tokens`, with the head applied to `head_tokens` of them."""
-    return float(
-        2 * shape.matrix_weights * tokens + 2 * shape.head_weights * head_tokens + attention_flops(shape, tokens=tokens)
-    )
-
-
 def attention_flops(shape: DecoderShape, *, tokens: float) -> float:
     """Scores and their use of the values in one forward pass: four FLOPs for each pair of tokens and unit of A."""
     window = shape.sliding_window
@@ -157,27 +151,42 @@ def attention_flops(shape: DecoderShape, *, tokens: float) -> float:
     return float(2 * shape.attention_width * window * (2 * tokens - window + 1))
 
 
+def layer_forward_flops(shape: DecoderShape, *, tokens: float, lora: Lora | None = None) -> float:
+    """The layers' matrices in a forward pass, and the adapters beside them: in proportion to `tokens`."""
+    return 2.0 * (shape.matrix_weights + (lora.weights(shape) if lora else 0)) * tokens
+
+
+def layer_train_flops(
+    shape: DecoderShape, *, tokens: float, lora: Lora | None = None, inputs_need_gradients: bool = False
+) -> float:
+    """The layers' matrices forward and backward: in proportion to `tokens`.
+
+    Where only adapters learn, frozen matrices pass gradients on but get none themselves. The first layer's query, key
+    and value projections, and the adapters' first matrices there, need not even pass them on: nothing below them
+    learns. `inputs_need_gradients` is for those who ask for them nevertheless.
+    """
+    if lora is None:
+        return 6.0 * shape.matrix_weights * tokens
+    heads = shape.num_attention_heads + 2 * shape.num_key_value_heads
+    not_passed_on = 0 if inputs_need_gradients else 2 * shape.hidden_size * (heads * shape.head_dim + 3 * lora.rank)
+    return (4.0 * shape.matrix_weights + 6 * lora.weights(shape) - not_passed_on) * tokens
+
+
+def forward_flops(shape: DecoderShape, *, tokens: float, head_tokens: float, lora: Lora | None = None) -> float:
+    """One forward pass over a sequence of `tokens`, with the head applied to `head_tokens` of them."""
+    layers = layer_forward_flops(shape, tokens=tokens, lora=lora)
+    return layers + 2 * shape.head_weights * head_tokens + attention_flops(shape, tokens=tokens)
+
+
+def train_flops(shape: DecoderShape, *, tokens: float, head_tokens: float, lora: Lora | None = None) -> float:
+    """Forward and backward over one sequence; with `lora` the adapters alone learn."""
+    head = (4 if lora else 6) * shape.head_weights * head_tokens
+    return layer_train_flops(shape, tokens=tokens, lora=lora) + head + 3 * attention_flops(shape, tokens=tokens)
+
+
 def generation_flops(shape: DecoderShape, *, prompt_tokens: float, completion_tokens: float) -> float:
     """Drawing one completion with a key-value cache; the last token drawn is never fed back."""
     return forward_flops(shape, tokens=prompt_tokens + completion_tokens - 1, head_tokens=completion_tokens)
-
-
-def lora_forward_flops(shape: DecoderShape, lora: Lora, *, tokens: float, head_tokens: float) -> float:
-    """A forward pass through the frozen weights and the adapters beside them."""
-    return forward_flops(shape, tokens=tokens, head_tokens=head_tokens) + 2 * lora.weights(shape) * tokens
-
-
-def lora_train_flops(shape: DecoderShape, lora: Lora, *, tokens: float, head_tokens: float) -> float:
-    """Forward and backward where only the adapters learn.
-
-    Frozen matrices pass gradients on but get none themselves. The first layer's query, key and value projections,
-    and the adapters' first matrices there, need not even pass them on: nothing below them learns.
-    """
-    frozen = 4.0 * (shape.matrix_weights * tokens + shape.head_weights * head_tokens)
-    heads = shape.num_attention_heads + 2 * shape.num_key_value_heads
-    not_passed_on = 2 * tokens * shape.hidden_size * (heads * shape.head_dim + 3 * lora.rank)
-    adapters = 6 * lora.weights(shape) * tokens
-    return frozen + 3 * attention_flops(shape, tokens=tokens) + adapters - not_passed_on
 
 
 def block_flops(
@@ -196,18 +205,14 @@ def block_flops(
     where not all that were drawn and scored are trained on. With `lora`, completions
     are drawn from merged weights, and the reference is the same model without its adapters.
     """
-    generation = sum(generation_flops(shape, prompt_tokens=p, completion_tokens=c) for p, c in lengths)
-    scoring = sum(forward_flops(shape, tokens=p + c, head_tokens=c) for p, c in lengths)
+
+    def scoring(adapters: Lora | None) -> float:
+        return sum(forward_flops(shape, tokens=p + c, head_tokens=c, lora=adapters) for p, c in lengths)
+
     trained = lengths if trained_lengths is None else trained_lengths
-    if lora is None:
-        policy_scoring = scoring
-        train = 3.0 * sum(forward_flops(shape, tokens=p + c, head_tokens=c) for p, c in trained)
-    else:
-        policy_scoring = sum(lora_forward_flops(shape, lora, tokens=p + c, head_tokens=c) for p, c in lengths)
-        train = sum(lora_train_flops(shape, lora, tokens=p + c, head_tokens=c) for p, c in trained)
     return BlockFlops(
-        generation=generation,
-        old_logprob=policy_scoring if has_old_logprobs else 0.0,
-        reference=scoring if has_reference else 0.0,
-        train=train * num_epochs,
+        generation=sum(generation_flops(shape, prompt_tokens=p, completion_tokens=c) for p, c in lengths),
+        old_logprob=scoring(lora) if has_old_logprobs else 0.0,
+        reference=scoring(None) if has_reference else 0.0,
+        train=num_epochs * sum(train_flops(shape, tokens=p + c, head_tokens=c, lora=lora) for p, c in trained),
     )

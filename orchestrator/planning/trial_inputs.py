@@ -26,9 +26,7 @@ def recipe_of(spec: TrialSpec) -> BatchRecipe:
 
 def training_of(spec: TrialSpec) -> Training:
     """What is trained, and beside which reference."""
-    lora = None
-    if spec.lora is not None:
-        lora = Lora(rank=spec.lora.rank, targets="all" if spec.lora.targets == "all_linear" else "attention")
+    lora = Lora.from_spec(spec.lora)
     # With adapters the reference is the model without them.
     has_reference = spec.algorithm.kl_coefficient > 0 and lora is None
     return Training(

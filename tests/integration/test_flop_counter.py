@@ -1,132 +1,137 @@
-"""FLOP formulas against torch's counter, phase by phase, in real updates by TRL.
+"""Executed FLOPs of real blocks by TRL, padded and all, against torch's counter, phase by phase.
 
-All completions are as long as allowed, so nothing is padded. Attention is eager: the counter does not see the fused
-kernels of a CPU. It sees every pair of positions, where the formulas have the causal ones. It sees the head on every
-position, since TRL's fused head looks at the labelled ones alone only on a GPU, and nothing of that head's backward
-pass, which multiplies in place. Both are put right here, by what the code does and not by a tolerance.
+By itself the counter does not see two kinds of products on a CPU: those that TRL's fused head adds in place in its
+backward pass, and fused attention. It is told what they cost, by their shapes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pytest
-from torch.utils.flop_counter import FlopCounterMode
+import torch
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from tests.tiny_training import FAMILIES, Training, save_tiny_model, tiny_spec, tiny_training
-from workers.flops import DecoderShape, Lora, block_flops
+from tests.tiny_training import Training, save_tiny_model, tiny_spec, tiny_training
+from workers.executed_flops import Attention, executed_flops
+from workers.flops import BlockFlops, DecoderShape, Lora
 from workers.spec import TrialSpec
 
-# Large enough for the rotary angles and other trifles, which the formulas leave out, to be less than a hundredth.
-SIZES = {"hidden_size": 96, "intermediate_size": 224, "head_dim": 32, "num_hidden_layers": 3}
-COMPLETION = 24
+# A head that weighs as much as a layer, so that a mistake about it shows.
+SIZES = {"vocab_size": 1024, "hidden_size": 96, "intermediate_size": 224, "head_dim": 32}
+PROMPT_TOKENS = (9, 22, 14, 30)
+# The counter also sees the outer product that makes the rotary angles, and nothing else that the formulas leave out.
+ANGLES = 0.001
+
+Shape = Sequence[int]
 
 
-def counted_by_phase(training: Training) -> dict[str, float]:
-    """What the counter sees of one block."""
-    seen: dict[str, float] = defaultdict(float)
+def product_added_in_place(_: Shape, a: Shape, b: Shape, **__: Any) -> int:
+    return 2 * a[0] * a[1] * b[1]
 
-    def counting(phase: Callable[..., str | None], call: Callable[..., Any]) -> Callable[..., Any]:
+
+def fused_attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
+    return int(sdpa_flop_count(query, key, value))
+
+
+def fused_attention_backward(out: Shape, query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
+    return int(sdpa_backward_flop_count(out, query, key, value))
+
+
+UNSEEN = {
+    torch.ops.aten.addmm_: product_added_in_place,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: fused_attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: fused_attention_backward,
+}
+
+
+def counted_by_phase(training: Training) -> BlockFlops:
+    """What the counter sees of a training of one block. The first training step draws it and scores it."""
+    seen: dict[str, int] = defaultdict(int)
+    trainer = training.trainer
+
+    def count(method: str, phase_of: Callable[..., str]) -> None:
+        call = getattr(trainer, method)
+
         def counted(*args: Any, **kwargs: Any) -> Any:
-            name = phase(*args)
-            if name is None:
-                return call(*args, **kwargs)
-            with FlopCounterMode(display=False) as counter:
+            phase = phase_of(*args)
+            with FlopCounterMode(display=False, custom_mapping=UNSEEN) as counter:
                 result = call(*args, **kwargs)
-            seen[name] += counter.get_total_flops()
+            seen[phase] += counter.get_total_flops()
             return result
 
-        return counted
+        setattr(trainer, method, counted)
 
-    trainer = training.trainer
-    trainer._generate = counting(lambda *_: "generation", trainer._generate)
-    trainer.training_step = counting(lambda *_: "train", trainer.training_step)
-
-    def scoring(model: Any, *_: Any) -> str | None:
-        kind: str = trainer._kind_of_pass(model)
-        return None if kind == "train" else kind
-
-    trainer._get_per_token_logps_and_entropies = counting(scoring, trainer._get_per_token_logps_and_entropies)
-    block: list[dict[str, float]] = []
-    make = trainer._next_block
-
-    def next_block() -> Any:  # the first training step draws the block: that is not training
-        made = make()
-        block.append(dict(seen))
-        return made
-
-    trainer._next_block = next_block
+    count("_generate", lambda *_: "generation")
+    count("_get_per_token_logps_and_entropies", lambda model, *_: trainer._kind_of_pass(model))
+    count("training_step", lambda *_: "step")
     trainer.train()
-    drawn = sum(block[0].values())
-    return dict(seen) | {"train": seen["train"] - drawn}
+    before = {phase: float(seen[phase]) for phase in ("generation", "old_logprob", "reference")}
+    return BlockFlops(**before, train=seen["step"] - sum(before.values()))
 
 
-def expected_by_phase(spec: TrialSpec, training: Training) -> dict[str, float]:
-    """The formulas of one block, with what the counter sees otherwise."""
-    shape = DecoderShape.from_config(training.trainer.model.config)
-    lengths = training.observer.lengths
-    assert {completion for _, completion in lengths} == {COMPLETION}, "nothing is padded"
-    (prompt,) = {prompt for prompt, _ in lengths}
-    rows, tokens = len(lengths), prompt + COMPLETION
-    lora, has_reference = Lora.from_spec(spec.lora), training.observer.has("reference")
-    flops = block_flops(shape, lengths, has_old_logprobs=True, has_reference=has_reference, lora=lora)
-    pairs = rows * 2 * shape.attention_width * tokens * (tokens - 1)  # of all positions less the causal ones
-    # Transformers draws through the adapters, where the formula has them merged, as vLLM has.
-    adapters = rows * 2 * lora.weights(shape) * (tokens - 1) if lora else 0
-    prefill = rows * 2 * shape.attention_width * prompt * (prompt - 1)
-    unlabelled = rows * 2 * shape.head_weights * (tokens - 1 - COMPLETION)
-    head = rows * 2 * shape.head_weights * (tokens - 1)
-    # Forward, and in the backward pass the logits again; the two products of the gradient are not seen.
-    head_in_training = 2 * head
-    layers = flops.train - (2 if lora else 3) * rows * 2 * shape.head_weights * COMPLETION
-    return {
-        "generation": flops.generation + prefill + adapters,
-        "old_logprob": flops.old_logprob + pairs + unlabelled,
-        "reference": flops.reference + (pairs + unlabelled if flops.reference else 0),
-        "train": layers + 3 * pairs + head_in_training,
-    }
-
-
-def one_block(folder: Path, output: Path, **changes: Any) -> tuple[dict[str, float], dict[str, float]]:
-    algorithm = {"updates_per_step": 2, "kl_coefficient": 0.01, "prompts_per_step": 2, "group_size": 2}
-    spec = tiny_spec(folder, algorithm=algorithm, sampling={"max_completion_tokens": COMPLETION}, **changes)
-    training = tiny_training(spec, folder, output, blocks=1)
-    for model in filter(None, (training.trainer.model, training.trainer.ref_model)):
-        model.set_attn_implementation("eager")
-    training.trainer.generation_config.eos_token_id = None
-    training.trainer.eos_token_ids = []
+def one_block(
+    family: str, tmp_path: Path, *, attention: Attention = "eager", tied: bool = False, **changes: Any
+) -> tuple[BlockFlops, BlockFlops]:
+    """What the counter sees of one block in two updates, with a KL, and what the formulas say."""
+    folder = save_tiny_model(tmp_path / "model", family, tie_word_embeddings=tied, **SIZES)
+    algorithm = {"updates_per_step": 2, "kl_coefficient": 0.01, "prompts_per_step": 4, "group_size": 2}
+    spec = tiny_spec(folder, algorithm=algorithm, sampling={"max_completion_tokens": 24}, **changes)
+    training = tiny_training(spec, folder, tmp_path / "out", blocks=1, stream=unequal_prompts())
+    trainer = training.trainer
+    for model in filter(None, (trainer.model, trainer.ref_model)):
+        model.set_attn_implementation(attention)
+    # Of a thousand tokens, sixty end a completion, so that few are as long as allowed.
+    trainer.generation_config.eos_token_id = trainer.eos_token_ids = list(range(60))
     found = counted_by_phase(training)
-    return found, expected_by_phase(spec, training)
+    assert len(set(training.observer.lengths)) > 4, "lengths differ, so there is padding"
+    return found, said_of(spec, training, attention)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("tie_word_embeddings", [True, False])
-def test_every_phase_costs_what_the_counter_sees(family: str, tie_word_embeddings: bool, tmp_path: Path) -> None:
-    folder = save_tiny_model(tmp_path / "model", family, tie_word_embeddings=tie_word_embeddings, **SIZES)
-    found, expected = one_block(folder, tmp_path / "out")
-    assert found == pytest.approx(expected, rel=0.01)
+def unequal_prompts() -> Any:
+    from workers.training.prompt_stream import PromptStream
+
+    texts = ["0123456789" * 3] * len(PROMPT_TOKENS)
+    chats = [[{"role": "user", "content": t[: n - 2]}] for t, n in zip(texts, PROMPT_TOKENS, strict=True)]
+    rows = [{"prompt": chat, "answer": "1", "data_source": "affine-lookup"} for chat in chats]
+    return PromptStream(lambda start, stop: rows[start:stop])
+
+
+def said_of(spec: TrialSpec, training: Training, attention: Attention) -> BlockFlops:
+    return executed_flops(
+        DecoderShape.from_config(training.trainer.model.config),
+        training.observer,
+        engine="transformers",
+        group_size=spec.algorithm.group_size,
+        gradient_checkpointing=spec.execution.gradient_checkpointing,
+        lora=Lora.from_spec(spec.lora),
+        on_cuda=False,
+        attention=attention,
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "tied"), [("qwen2", True), ("qwen2", False), ("qwen3", True), ("llama", False), ("mistral", True)]
+)
+def test_every_phase_of_a_padded_block_costs_what_the_counter_sees(family: str, tied: bool, tmp_path: Path) -> None:
+    found, said = one_block(family, tmp_path, tied=tied)
+    assert astuple(said) == pytest.approx(astuple(found), rel=ANGLES)
 
 
 @pytest.mark.parametrize("targets", ["attention", "all_linear"])
-def test_adapters_cost_what_the_counter_sees(targets: str, tmp_path: Path) -> None:
-    folder = save_tiny_model(tmp_path / "model", **SIZES)
-    found, expected = one_block(folder, tmp_path / "out", lora={"rank": 4, "targets": targets})
-    assert found == pytest.approx(expected, rel=0.01)
+@pytest.mark.parametrize("gradient_checkpointing", [False, True])
+def test_adapters_cost_what_the_counter_sees(targets: str, gradient_checkpointing: bool, tmp_path: Path) -> None:
+    lora, execution = {"rank": 16, "targets": targets}, {"gradient_checkpointing": gradient_checkpointing}
+    found, said = one_block("qwen2", tmp_path, lora=lora, execution=execution)
+    assert astuple(said) == pytest.approx(astuple(found), rel=ANGLES)
 
 
-def test_checkpointed_layers_are_run_again_up_to_their_last_matrix(tmp_path: Path) -> None:
-    folder = save_tiny_model(tmp_path / "model", **SIZES)
-    kept, _ = one_block(folder, tmp_path / "kept")
-    again, _ = one_block(folder, tmp_path / "again", execution={"gradient_checkpointing": True})
-    shape = DecoderShape(96, 3, 4, 2, 32, 224, 57)
-    rows, tokens = 4, 9 + COMPLETION
-    # The backward pass stops computing once it has what it wants, which is before the last product of each layer.
-    last = 2 * shape.num_layers * shape.hidden_size * shape.ffn_size
-    recomputed = rows * ((2 * shape.matrix_weights - last) * tokens + 4 * shape.attention_width * tokens**2)
-    assert again["train"] - kept["train"] == pytest.approx(recomputed, rel=0.01)
-    assert {name: again[name] for name in ("generation", "old_logprob", "reference")} == {
-        name: kept[name] for name in ("generation", "old_logprob", "reference")
-    }
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_checkpointed_layers_are_run_again_up_to_their_last_matrix(attention: Attention, tmp_path: Path) -> None:
+    execution = {"gradient_checkpointing": True}
+    found, said = one_block("qwen2", tmp_path, attention=attention, execution=execution)
+    assert astuple(said) == pytest.approx(astuple(found), rel=ANGLES)

@@ -15,8 +15,7 @@ from workers.flops import (
     attention_flops,
     block_flops,
     forward_flops,
-    lora_forward_flops,
-    lora_train_flops,
+    train_flops,
 )
 
 SHAPE = DecoderShape(64, 3, 4, 2, 16, 96, 59)
@@ -67,7 +66,7 @@ def test_forward_flops_of_a_model_with_experts_agree_with_torchs_counter() -> No
     assert counted(model, backward=False) == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("targets", ["attention", "all"])
+@pytest.mark.parametrize("targets", ["attention", "all_linear"])
 def test_training_adapters_costs_what_torchs_counter_says(targets: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, Qwen2Config
@@ -87,16 +86,16 @@ def test_training_adapters_costs_what_torchs_counter_says(targets: str) -> None:
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").requires_grad_(False)
     lora = Lora(rank=8, targets=targets)  # type: ignore[arg-type]
     for layer in model.model.layers:
-        for part in (layer.self_attn, layer.mlp) if targets == "all" else (layer.self_attn,):
+        for part in (layer.self_attn, layer.mlp) if targets == "all_linear" else (layer.self_attn,):
             for name, child in list(part.named_children()):
                 if isinstance(child, torch.nn.Linear):
                     setattr(part, name, Adapted(child, lora.rank))
     shape = DecoderShape.from_config(config)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert trained == lora.weights(shape)
-    forward = lora_forward_flops(shape, lora, tokens=TOKENS, head_tokens=TOKENS) + full_attention(shape)
+    forward = forward_flops(shape, tokens=TOKENS, head_tokens=TOKENS, lora=lora) + full_attention(shape)
     assert counted(model, backward=False) == pytest.approx(forward, rel=1e-3)
-    train = lora_train_flops(shape, lora, tokens=TOKENS, head_tokens=TOKENS) + 3 * full_attention(shape)
+    train = train_flops(shape, tokens=TOKENS, head_tokens=TOKENS, lora=lora) + 3 * full_attention(shape)
     assert counted(model, backward=True) == pytest.approx(train, rel=1e-3)
 
 

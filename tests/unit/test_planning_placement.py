@@ -109,7 +109,7 @@ def test_short_sequences_are_packed_into_larger_micro_batches() -> None:
 
 
 def test_adapters_take_16_bytes_and_frozen_weights_2() -> None:
-    lora = Lora(rank=16, targets="all")
+    lora = Lora(rank=16, targets="all_linear")
     state = state_memory(qwen("7B"), Training(lora=lora), gpus=2)
     assert state.total == qwen("7B").total_params + 8 * lora_params(qwen("7B"), lora)
     assert state.total < state_memory(qwen("7B"), Training(), gpus=2).total / 6

@@ -70,7 +70,7 @@ def _trial(folder: Path, turn: str) -> float:
         loaded.trials[0].spec,
         store=store,
         reader=reader,
-        folders=Folders(folder / "models", folder / turn),
+        folders=Folders(folder / "models", folder / turn, str(folder / turn / "checkpoints")),
         is_stopping=lambda: False,
         on_loss=lambda failure, message: None,
     )

@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from orchestrator.commands import checkpoint as checkpoint_commands
 from orchestrator.commands import data as data_commands
 from orchestrator.commands import db as db_commands
 from orchestrator.commands import explain, export, fit, plan, plot, schema, show, sql, status, submit, validate, version
@@ -25,6 +26,7 @@ app = typer.Typer(
 for module in (validate, plan, submit, status, show, explain, fit, plot, sql, export, schema, version):
     app.command(name=module.NAME)(module.command)
 app.add_typer(import_commands.app, name=import_commands.NAME)
+app.add_typer(checkpoint_commands.app, name=checkpoint_commands.NAME)
 app.add_typer(data_commands.app, name=data_commands.NAME)
 app.add_typer(db_commands.app, name=db_commands.NAME)
 

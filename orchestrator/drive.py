@@ -17,7 +17,7 @@ from db.connection.outage import wait_for_database
 from db.reader import Reader, TrialRow
 from db.states import TrialState
 from db.store import PlanStore
-from orchestrator.artifacts import Artifacts
+from orchestrator.artifact_places import ArtifactPlaces
 from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.identity import science_hash
 from workers.provenance import is_dead
@@ -34,7 +34,7 @@ def drive(
     sweep_id: int,
     trials: Sequence[TrialRow],
     specs: dict[int, ExpandedTrial],
-    artifacts: Artifacts,
+    places: ArtifactPlaces,
     at_a_time: int,
     watch: Callable[[threading.Event], None],
 ) -> bool:
@@ -45,17 +45,8 @@ def drive(
     """
     from orchestrator import launch
 
-    store = PlanStore(engine)
-    launches = [
-        launch.Launch(
-            sweep_id=sweep_id,
-            trial_id=row.trial_id,
-            models_folder=str(artifacts.models),
-            trial_folder=str(artifacts.trial(science_hash(specs[row.trial_id].spec))),
-            execution=specs[row.trial_id].spec.execution,
-        )
-        for row in _longest_first(trials, specs)
-    ]
+    store, artifacts = PlanStore(engine), places.folder
+    launches = [_launch(row.trial_id, specs[row.trial_id], places, sweep_id) for row in _longest_first(trials, specs)]
     interrupted = threading.Event()
     with _draining_on_interrupt(interrupted, lambda: _waiting(lambda: store.request_drain(sweep_id))):
         _waiting(lambda: store.queue([row.trial_id for row in trials], sweep_id=sweep_id))
@@ -72,6 +63,20 @@ def drive(
             shutil.rmtree(artifacts.ray, ignore_errors=True)  # Ray's own notes; nothing of ours is in them
             _waiting(lambda: _leave(store, sweep_id, launches))
     return interrupted.is_set()
+
+
+def _launch(trial_id: int, trial: ExpandedTrial, places: ArtifactPlaces, sweep_id: int) -> Launch:
+    from orchestrator.launch import Launch
+
+    identity = science_hash(trial.spec)
+    return Launch(
+        sweep_id=sweep_id,
+        trial_id=trial_id,
+        models_folder=str(places.folder.models),
+        trial_folder=str(places.folder.trial(identity)),
+        checkpoints=places.checkpoints(identity),
+        execution=trial.spec.execution,
+    )
 
 
 def _leave(store: PlanStore, sweep_id: int, launches: Sequence[Launch]) -> None:

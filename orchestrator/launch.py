@@ -54,12 +54,13 @@ class AttemptDied(RlsweepError):
 
 @dataclass(frozen=True)
 class Launch:
-    """A trial to be run, and where its files are."""
+    """A trial to be run, and where its files are; `checkpoints` is a folder or the URL of a place in a store."""
 
     sweep_id: int
     trial_id: int
     models_folder: str
     trial_folder: str
+    checkpoints: str
     execution: Execution
 
 
@@ -218,6 +219,7 @@ def _command(launch: Launch) -> list[str]:
         f"--trial-id={launch.trial_id}",
         f"--models-folder={launch.models_folder}",
         f"--trial-folder={launch.trial_folder}",
+        f"--checkpoints={launch.checkpoints}",
     ]
 
 

@@ -3,7 +3,7 @@
 It claims the trial, keeps its lease from a thread beside the training loop, turns a polite signal into a stop at
 the end of the step, and ends the attempt in the store with what happened. A database that is away is waited for at
 the start and at the end; in between the trial goes on without it. The command line takes nothing but numbers and
-folders; the database's URL, which may hold a password, comes in the environment.
+places; the database's URL, which may hold a password, comes in the environment.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def main() -> int:
     parser.add_argument("--trial-id", type=int, required=True)
     parser.add_argument("--models-folder", type=Path, required=True)
     parser.add_argument("--trial-folder", type=Path, required=True)
+    parser.add_argument("--checkpoints", required=True)
     parser.add_argument("--wait-seconds", type=float, default=WAIT_LIMIT_SECONDS)
     arguments = parser.parse_args()
 
@@ -83,7 +84,9 @@ def main() -> int:
         _write_output_to(log)
         store.log_to(str(log))
         threading.Thread(target=_keep_lease, args=(store, stopping), name="lease", daemon=True).start()
-        folders = Folders(models=arguments.models_folder, trial=arguments.trial_folder)
+        folders = Folders(
+            models=arguments.models_folder, trial=arguments.trial_folder, checkpoints=arguments.checkpoints
+        )
         on_loss = partial(_end_from_a_thread, store, arguments.wait_seconds)
         heartbeat = Heartbeat()
         if spec.health.stall_minutes is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,7 +19,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from db.records import CheckpointRecord, StepRecord
 from db.states import Directive
 from db.store import AttemptStore
-from workers.checkpoints import delete_checkpoint, seal_checkpoint
+from workers.checkpointing.resuming import SavedCheckpoint
+from workers.checkpointing.retention import expendable
+from workers.checkpointing.saving import checkpoint_name, delete_checkpoint, save_checkpoint
 from workers.distributed.exchange import Decision, Ending, from_leader, wait_for_all, whole_block
 from workers.evaluation.evaluator import Evaluator
 from workers.flops import FORMULA_VERSION, BlockFlops, DecoderShape, Lora, block_flops
@@ -47,15 +49,6 @@ _TRL_METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class SavedCheckpoint:
-    """A checkpoint that this attempt may delete when newer ones exist."""
-
-    step: int
-    folder: Path
-    is_milestone: bool
-
-
 class Trajectory(TrainerCallback):
     """A trial's progress through its steps, from `progress` on."""
 
@@ -70,7 +63,7 @@ class Trajectory(TrainerCallback):
         shape: DecoderShape,
         progress: Progress,
         saved: Sequence[SavedCheckpoint],
-        checkpoint_folder: Path,
+        checkpoints: str,
         check_block: Callable[[Sequence[Mapping[str, float]]], None],
         is_stopping: Callable[[], bool],
         gates: HealthGates,
@@ -85,7 +78,7 @@ class Trajectory(TrainerCallback):
         self.progress = progress
         self._saved = list(saved)
         self._last_known_step = progress.step  # of the newest checkpoint that the database knows
-        self._checkpoint_folder = checkpoint_folder
+        self._checkpoints = checkpoints
         self._check_block = check_block
         self._is_stopping = is_stopping
         self._gates = gates
@@ -118,21 +111,21 @@ class Trajectory(TrainerCallback):
         assert args.output_dir is not None
         wait_for_all()  # each process writes a part
         step = self.progress.step
-        sealed = seal_checkpoint(
+        sealed = save_checkpoint(
             Path(args.output_dir) / f"checkpoint-{state.global_step}",
-            self._checkpoint_folder / f"step-{step:06d}-attempt-{self._store.number}",
+            f"{self._checkpoints}/{checkpoint_name(step, self._store.number)}",
             self.progress,
         )
         self._store.record_checkpoint(
             CheckpointRecord(
                 step=step,
-                uri=str(sealed.folder),
+                uri=sealed.uri,
                 num_bytes=sealed.num_bytes,
                 manifest_sha256=sealed.manifest_sha256,
                 is_milestone=self._at_milestone,
             )
         )
-        self._saved.append(SavedCheckpoint(step, sealed.folder, self._at_milestone))
+        self._saved.append(SavedCheckpoint(step, sealed.uri, self._at_milestone))
         if not self._store.is_away:
             self._last_known_step = step
         self._delete_old_checkpoints()
@@ -232,16 +225,11 @@ class Trajectory(TrainerCallback):
         )
 
     def _delete_old_checkpoints(self) -> None:
-        """Keep the newest few and every milestone.
-
-        While the database is away, keep those that it knows too: the trial may have been given to another attempt,
-        which continues from one of them.
-        """
-        newest = sorted(self._saved, key=lambda saved: saved.step)[-self._spec.execution.checkpoints_kept :]
-        known = [saved for saved in self._saved if saved.step <= self._last_known_step and self._store.is_away]
-        for saved in [s for s in self._saved if s not in [*newest, *known] and not s.is_milestone]:
-            delete_checkpoint(saved.folder)
-            self._store.record_deleted_checkpoint(str(saved.folder), step=self.progress.step)
+        known_through = self._last_known_step if self._store.is_away else None
+        kept = self._spec.execution.checkpoints_kept
+        for saved in expendable(self._saved, keep=kept, needed_through=known_through):
+            delete_checkpoint(saved.uri)
+            self._store.record_deleted_checkpoint(saved.uri, step=self.progress.step)
             self._saved.remove(saved)
 
 

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.connection.outage import wait_for_database
-from db.errors import CheckpointError, SpecError
-from db.reader import LiveCheckpoint, Reader
+from db.errors import SpecError
+from db.reader import Reader
 from db.records import ModelRecord
 from db.states import AttemptState
 from db.store import AttemptStore
-from workers.checkpoints import verify_checkpoint
+from workers.checkpointing.resuming import newest_whole
+from workers.checkpointing.staging import staging_folder
 from workers.distributed.processes import FollowerPlan, OnLoss, followers
 from workers.health import WATCHED, HealthGates, Heartbeat
-from workers.milestones import Progress, is_complete
+from workers.milestones import is_complete
 from workers.spec import TrialSpec
 from workers.trial_data import open_trial_data
 
 if TYPE_CHECKING:
     from workers.models.model_store import BaseModel
-    from workers.trajectory import SavedCheckpoint
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where an attempt reads and writes: models shared by all trials, and a folder of the trial's own."""
+    """Where an attempt reads and writes: models shared by all trials, a folder of the trial's own, and the place of
+    its checkpoints, which is a folder or the URL of one in a store.
+    """
 
     models: Path
     trial: Path
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.trial / "checkpoints"
+    checkpoints: str
 
 
 def run_trial(
@@ -79,14 +76,15 @@ def run_trial(
     store.describe(describe_attempt(spec, engine))
     model, tokenizer = load_policy(spec, base.folder)
     shape = DecoderShape.from_config(model.config)
-    with open_trial_data(spec, tokenizer) as data:
+    with open_trial_data(spec, tokenizer) as data, staging_folder(folders.trial, store.number) as staging:
         store.record_data_set(data.training)
         evaluator = Evaluator(data=data, tokenizer=tokenizer, shape=shape, sampling=spec.sampling, seed=spec.seed)
         store.record_data_set(evaluator.data_set)
 
         # Where an earlier attempt left off.
         recorded = wait_for_database(lambda: reader.live_checkpoints(store.trial_id), say=_say)
-        progress, checkpoint, saved = _newest_checkpoint(recorded)
+        resumed = newest_whole(recorded, fetched=staging / "fetched", say=_say)
+        progress = resumed.progress
         store.resume_from(progress.step)
         steps = wait_for_database(lambda: reader.live_steps(store.trial_id, WATCHED), say=_say)
         trajectory = Trajectory(
@@ -97,8 +95,8 @@ def run_trial(
             stream=PromptStream(data.rows, position=progress.samples),
             shape=shape,
             progress=progress,
-            saved=saved,
-            checkpoint_folder=folders.checkpoints,
+            saved=resumed.saved,
+            checkpoints=folders.checkpoints,
             check_block=partial(check_block, spec, engine),
             is_stopping=is_stopping,
             gates=HealthGates.after(spec.health, steps),
@@ -113,19 +111,18 @@ def run_trial(
         trajectory.end_the_unhealthy()
         if not is_complete(spec.budget, progress):
             store.enter_phase("training")
-            with _staging_folder(folders.trial, store.number) as staging:
-                plan = FollowerPlan(spec, engine, base.folder, checkpoint, progress, staging)
-                with followers(plan, on_loss=on_loss):
-                    train(
-                        spec,
-                        trajectory,
-                        engine=engine,
-                        model=model,
-                        tokenizer=tokenizer,
-                        data=data,
-                        checkpoint=checkpoint,
-                        staging=staging,
-                    )
+            plan = FollowerPlan(spec, engine, base.folder, resumed.folder, progress, staging)
+            with followers(plan, on_loss=on_loss):
+                train(
+                    spec,
+                    trajectory,
+                    engine=engine,
+                    model=model,
+                    tokenizer=tokenizer,
+                    data=data,
+                    checkpoint=resumed.folder,
+                    staging=staging,
+                )
     trajectory.end_the_unhealthy()
     return AttemptState.SUCCEEDED if is_complete(spec.budget, trajectory.progress) else AttemptState.INTERRUPTED
 
@@ -158,34 +155,6 @@ def _prepare_base_model(spec: TrialSpec, store: AttemptStore, folders: Folders) 
         )
     )
     return base
-
-
-def _newest_checkpoint(
-    recorded: Sequence[LiveCheckpoint],
-) -> tuple[Progress, Path | None, list[SavedCheckpoint]]:
-    """Progress and folder of the newest checkpoint that verifies, and all that exist; a bad one is passed over."""
-    from workers.trajectory import SavedCheckpoint
-
-    for record in recorded:
-        try:
-            progress = verify_checkpoint(Path(record.uri), record.manifest_sha256)
-        except CheckpointError as error:
-            _say(f"Not resuming from step {record.step}: {error}")
-            continue
-        usable = [r for r in recorded if r.step <= record.step]
-        return progress, Path(record.uri), [SavedCheckpoint(r.step, Path(r.uri), r.is_milestone) for r in usable]
-    return Progress(), None, []
-
-
-@contextmanager
-def _staging_folder(trial_folder: Path, attempt: int) -> Iterator[Path]:
-    """A folder of this attempt, gone when all went well; what dead attempts left there is cleared."""
-    for left in trial_folder.glob("staging-attempt-*"):
-        shutil.rmtree(left)
-    folder = trial_folder / f"staging-attempt-{attempt}"
-    folder.mkdir(parents=True)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def _say(what: str) -> None:

@@ -22,6 +22,18 @@ DatabaseOption = Annotated[
         show_default=False,
     ),
 ]
+ArtifactsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--artifacts",
+        metavar="FOLDER_OR_URL",
+        envvar="RLSWEEP_ARTIFACTS",
+        show_envvar=True,
+        help="Where models, checkpoints and logs go; of a URL, as s3://..., checkpoints alone.  "
+        "[default: rlsweep_artifacts beside the database]",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 SetOption = Annotated[
     list[str] | None,

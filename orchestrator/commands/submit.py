@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.commands.options import DatabaseOption, SetOption, SweepFileArgument
+from orchestrator.commands.options import ArtifactsOption, DatabaseOption, SetOption, SweepFileArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rich.console import Console
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import Engine
 
     from db.reader import SweepRow, TrialRow
     from db.store import Registration
-    from orchestrator.artifacts import Artifacts
+    from orchestrator.artifact_places import ArtifactPlaces
     from orchestrator.sweepfile.expand import ExpandedTrial
 
 NAME = "submit"
@@ -31,24 +30,14 @@ def command(
     file: SweepFileArgument,
     overrides: SetOption = None,
     database: DatabaseOption = None,
-    artifacts_folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--artifacts",
-            metavar="FOLDER",
-            envvar="RLSWEEP_ARTIFACTS",
-            show_envvar=True,
-            help="Where models, checkpoints and logs go.  [default: rlsweep_artifacts beside the database]",
-            show_default=False,
-        ),
-    ] = None,
+    artifacts: ArtifactsOption = None,
 ) -> None:
     """Run a sweep. Run again, it does only what is missing."""
     from rich.console import Console
 
     from db.database import check_place, database_exists, open_database, resolve_url
     from db.reader import Reader
-    from orchestrator.artifacts import Artifacts
+    from orchestrator.artifact_places import artifact_places
     from orchestrator.identified import identified
     from orchestrator.machine import check_machine
     from orchestrator.planned_execution import as_planned
@@ -69,9 +58,9 @@ def command(
     check_place(url)
     if not database_exists(url) or not all_succeeded(open_database(url), trials):
         check_machine([trial.spec.execution for trial in trials])
-    artifacts = Artifacts((artifacts_folder or _default_artifacts(url)).absolute())
-    artifacts.make()
-    with artifacts.sole_driver(loaded.sweep.name):
+    places = artifact_places(artifacts, url)
+    places.folder.make()
+    with places.folder.sole_driver(loaded.sweep.name):
         engine = open_database(url)
         registration = register(engine, loaded)
         reader = Reader(engine)
@@ -83,7 +72,7 @@ def command(
         if left:
             specs = dict(zip(registration.trial_ids, trials, strict=True))
             limit = loaded.sweep.limits.concurrent_trials
-            interrupted = _run(console, engine, sweep, left=left, specs=specs, artifacts=artifacts, limit=limit)
+            interrupted = _run(console, engine, sweep, left=left, specs=specs, places=places, limit=limit)
         ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
         _conclude(console, engine, sweep, ended, interrupted=interrupted)
     _exit_by_outcome(ended, interrupted=interrupted)
@@ -96,7 +85,7 @@ def _run(
     *,
     left: list[TrialRow],
     specs: dict[int, ExpandedTrial],
-    artifacts: Artifacts,
+    places: ArtifactPlaces,
     limit: int | None,
 ) -> bool:
     """Run what is left and say how it went; returns whether it was interrupted."""
@@ -114,7 +103,7 @@ def _run(
         sweep_id=sweep.id,
         trials=left,
         specs=specs,
-        artifacts=artifacts,
+        places=places,
         at_a_time=at_a_time,
         watch=partial(watch_sweep, reader, sweep_id=sweep.id, title=sweep.name, at_a_time=at_a_time, console=console),
     )
@@ -128,12 +117,6 @@ def _once_the_database_is_there(console: Console, read: Callable[[], list[TrialR
     from db.connection.outage import wait_for_database
 
     return wait_for_database(read, say=lambda what: console.print(what, highlight=False, markup=False))
-
-
-def _default_artifacts(url: URL) -> Path:
-    """Beside an SQLite file; in the working folder for a server's database, which has no place of its own."""
-    folder = Path(url.database or "").parent if url.get_backend_name() == "sqlite" else Path.cwd()
-    return folder / "rlsweep_artifacts"
 
 
 def _announce(console: Console, sweep: SweepRow, registration: Registration, *, num_left: int) -> None:

@@ -34,7 +34,8 @@ trial_id, sweep_id = registration.trial_ids[0], registration.sweep_id
 store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process())
 VLLMGeneration.sync_weights = lambda self: None  # the fault: the engine keeps the weights it was started with
 try:
-    run_trial(loaded.trials[0].spec, store=store, reader=Reader(engine), folders=Folders(models, folder / "trial"),
+    run_trial(loaded.trials[0].spec, store=store, reader=Reader(engine),
+              folders=Folders(models, folder / "trial", str(folder / "checkpoints")),
               is_stopping=lambda: False, on_loss=print)
 except EngineError as error:
     print("CAUGHT", error)
@@ -60,7 +61,7 @@ for stops in (True, False):
     store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process())
     seen = []  # asked once a step: the first attempt is told to stop at its third
     outcome = run_trial(loaded.trials[0].spec, store=store, reader=Reader(engine),
-                        folders=Folders(models, folder / "trial"),
+                        folders=Folders(models, folder / "trial", str(folder / "checkpoints")),
                         is_stopping=lambda: seen.append(1) or (stops and len(seen) == 3), on_loss=print)
     store.end(outcome)
     print(outcome)

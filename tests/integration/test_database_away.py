@@ -63,6 +63,7 @@ class Trial(CommandLine):
             trial_id=registration.trial_ids[0],
             models_folder=str(self.models),
             trial_folder=str(folder),
+            checkpoints=str(folder / "checkpoints"),
             execution=Execution(),
         )
 
@@ -70,7 +71,8 @@ class Trial(CommandLine):
         """The process that a launch starts."""
         command = [
             sys.executable, "-m", "workers.attempt", f"--sweep-id={launch.sweep_id}", f"--trial-id={launch.trial_id}",
-            f"--models-folder={launch.models_folder}", f"--trial-folder={launch.trial_folder}", *options,
+            f"--models-folder={launch.models_folder}", f"--trial-folder={launch.trial_folder}",
+            f"--checkpoints={launch.checkpoints}", *options,
         ]  # fmt: skip
         environment = {**os.environ, "RLSWEEP_DB": self.url.render_as_string(hide_password=False)}
         return subprocess.Popen(

@@ -40,7 +40,8 @@ def lost(failure, message):
     os._exit(10)
 store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process())
 seen = []
-outcome = run_trial(spec, store=store, reader=Reader(engine), folders=Folders(models, folder / "trial"),
+outcome = run_trial(spec, store=store, reader=Reader(engine),
+                    folders=Folders(models, folder / "trial", str(folder / "checkpoints")),
                     is_stopping=lambda: seen.append(1) or len(seen) == stops_at, on_loss=lost)
 store.end(outcome)
 print(outcome)

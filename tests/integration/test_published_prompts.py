@@ -75,7 +75,7 @@ def run(sweep: Path, url: URL, artifacts: Path) -> tuple[AttemptState, Reader, i
         loaded.trials[0].spec,
         store=store,
         reader=reader,
-        folders=Folders(artifacts / "models", artifacts / "trial"),
+        folders=Folders(artifacts / "models", artifacts / "trial", str(artifacts / "checkpoints")),
         is_stopping=lambda: False,
         on_loss=lambda failure, message: None,
     )
@@ -115,7 +115,7 @@ def test_prompts_that_changed_since_the_trial_was_submitted_are_refused(
             submitted.trials[0].spec,
             store=store,
             reader=Reader(engine),
-            folders=Folders(tmp_path / "models", tmp_path / "trial"),
+            folders=Folders(tmp_path / "models", tmp_path / "trial", str(tmp_path / "checkpoints")),
             is_stopping=lambda: False,
             on_loss=lambda failure, message: None,
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.planning.gpus import GIGABYTE, GpuType
 from orchestrator.planning.memory import (
     PhaseMemory,
     engine_weights,
@@ -17,6 +16,7 @@ from orchestrator.planning.memory import (
     training_memory,
 )
 from orchestrator.planning.placing_case import Case, named_gpus
+from workers.gpus import GIGABYTE, GpuType
 
 MICRO_BATCH_TOKENS = 8192  # enough to keep a GPU's matrix units busy; more only takes memory
 MIN_LIVE_COMPLETIONS = 32  # at full length; fewer leave a decoding GPU idle most of the time

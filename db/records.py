@@ -177,6 +177,7 @@ class StepRecord:
     executed_reference_flops: float | None = None
     executed_train_flops: float | None = None
     executed_flops_version: int | None = None
+    peak_memory_bytes: int | None = None
     completions: int | None = None
     trained_completions: int | None = None
     unanswered_completions: int | None = None

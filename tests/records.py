@@ -32,7 +32,8 @@ def step(number: int, **changes: object) -> StepRecord:
         entropy=0.5, clipped_share=0.0, gradient_norm=1.0, learning_rate=1e-6, mean_completion_tokens=4.0,
         max_completion_tokens=4.0, truncated_share=0.0, cumulative_gpu_seconds=0.25 * number,
         executed_generation_flops=2e18, executed_old_logprob_flops=0.0, executed_reference_flops=0.0,
-        executed_train_flops=1.2e19, executed_flops_version=1, completions=512, trained_completions=512,
+        executed_train_flops=1.2e19, executed_flops_version=1, peak_memory_bytes=1 << 33, completions=512,
+        trained_completions=512,
         unanswered_completions=3, reward_exceptions=1, reward_timeouts=0,
     )  # fmt: skip
     return replace(record, **changes)  # type: ignore[arg-type]

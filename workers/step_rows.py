@@ -10,6 +10,7 @@ from db.records import StepRecord
 from workers.executed_flops import EXECUTED_FORMULA_VERSION
 from workers.flops import FORMULA_VERSION, BlockFlops
 from workers.milestones import Progress
+from workers.peak_memory import peak_memory_bytes
 
 if TYPE_CHECKING:
     from workers.training.block_observer import BlockObserver
@@ -68,6 +69,7 @@ def step_row(
         reward_seconds=timed["reward"],
         update_seconds=seconds - sum(timed[phase] for phase in ("generation", "logprob", "reward")),
         learning_rate=updates[-1].get("learning_rate"),
+        peak_memory_bytes=peak_memory_bytes(),
         **_executed(executed),
         **_verdicts(block),
         **_logged(updates),

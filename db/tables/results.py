@@ -93,6 +93,9 @@ class Step(Base):
         comment="The same for forward and backward passes, with what is computed twice."
     )
     executed_flops_version: Mapped[int | None] = mapped_column(comment="Version of the formulas of executed FLOPs.")
+    peak_memory_bytes: Mapped[int | None] = mapped_column(
+        comment="Most that the attempt's first process has held so far: of its GPU, or of the host on CPUs."
+    )
     completions: Mapped[int | None] = mapped_column(comment="Completions drawn, those of groups drawn anew among them.")
     trained_completions: Mapped[int | None] = mapped_column(comment="Completions that were trained on.")
     unanswered_completions: Mapped[int | None] = mapped_column(

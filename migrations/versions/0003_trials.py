@@ -61,6 +61,7 @@ NEW_COLUMNS: dict[str, dict[str, Any]] = {
         "executed_reference_flops": NUMBER,
         "executed_train_flops": NUMBER,
         "executed_flops_version": COUNT,
+        "peak_memory_bytes": COUNT,
         "completions": COUNT,
         "trained_completions": COUNT,
         "unanswered_completions": COUNT,

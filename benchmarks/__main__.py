@@ -10,6 +10,8 @@ NAMES = (
     "command_line",
     "planning",
     "rewards",
+    "training",
+    "half_a_billion",
     "fitting",
     "store_writes",
     "store_beside_others",

@@ -12,12 +12,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from benchmarks.measure import print_figure
+from benchmarks.plain_trl import train_plainly
 
 STEPS, TURNS = 30, 3
 SWEEP = Path(__file__).parents[1] / "sweeps" / "quickstart.yaml"
@@ -84,44 +83,20 @@ def _seconds_between(first: datetime, last: datetime) -> float:
 
 def _plain(folder: Path) -> float:
     """Seconds a step of TRL's own trainer with the same settings."""
-    from workers.generation.engine import import_trl
-
-    import_trl("transformers")
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer
-
     from orchestrator.sweepfile.loading import load_sweep
     from workers.tasks import load_task
-    from workers.training.trl_settings import trl_settings
 
     spec = load_sweep(SWEEP, OVERRIDES).trials[0].spec
     (base,) = (each for each in (folder / "models").iterdir() if each.is_dir())
-    task, ended = load_task(spec.data), []
+    task = load_task(spec.data)
     problems = task.training_problems(STEPS * spec.algorithm.prompts_per_step)
     rows = [{"prompt": [{"role": "user", "content": each.prompt}], "answer": each.answer} for each in problems]
 
-    def reward(completions: Any, answer: list[str], **_: Any) -> list[float]:
-        texts = [turns[-1]["content"] for turns in completions]
-        return [task.reward(text, gold) for text, gold in zip(texts, answer, strict=True)]
+    def judge(texts: list[str], golds: list[str]) -> list[float]:
+        return [task.reward(text, gold) for text, gold in zip(texts, golds, strict=True)]
 
-    class Clock(TrainerCallback):
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            ended.append(time.perf_counter())
-
-    settings = trl_settings(
-        spec, engine="transformers", num_steps=STEPS, max_prompt_tokens=32, output_folder=folder / "plain", on_cpu=True
-    )
-    trainer = GRPOTrainer(
-        model=AutoModelForCausalLM.from_pretrained(base, dtype="float32"),
-        reward_funcs=[reward],
-        args=GRPOConfig(**settings),
-        train_dataset=Dataset.from_list(rows),
-        processing_class=AutoTokenizer.from_pretrained(base, padding_side="left"),
-        callbacks=[Clock()],
-    )
-    trainer.train()
-    return float(ended[-1] - ended[0]) / (len(ended) - 1)
+    ended = train_plainly(spec, base, rows, judge, steps=STEPS, output=folder / "plain")
+    return (ended[-1] - ended[0]) / (len(ended) - 1)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ class TrialRow:
     ended_at: datetime | None
     lease_expires_at: datetime | None
     failure_class: str | None
+    outcome: str | None
     message: str | None
     step: int
     budget_unit: str | None

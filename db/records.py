@@ -65,7 +65,8 @@ class ModelRecord:
 class DataSetRecord:
     """Problems, known by their content: `sha256` is of all of them, in order.
 
-    `problem_sha256s` names each problem where scores are kept per problem: the order is theirs in the data set.
+    `problem_sha256s` names each problem where something is known of each: the order is theirs in the data set.
+    `problem_sources` says where each is from, if that is known.
     """
 
     name: str
@@ -73,7 +74,11 @@ class DataSetRecord:
     sha256: str
     num_problems: int | None
     unique_prompts: int | None = None
+    rows_read: int | None = None
+    near_duplicates_dropped: int | None = None
+    too_long_dropped: int | None = None
     problem_sha256s: tuple[str, ...] = ()
+    problem_sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class Provenance:
     engine: str | None
     device: str | None
     num_gpus: float | None
+    gpu_peak_flops: float | None
     num_cpus: int | None
     memory_bytes: int | None
     git_revision: str | None
@@ -165,6 +171,20 @@ class StepRecord:
     max_completion_tokens: float | None = None
     truncated_share: float | None = None
     sampling_logprob_difference: float | None = None
+    cumulative_gpu_seconds: float | None = None
+    executed_generation_flops: float | None = None
+    executed_old_logprob_flops: float | None = None
+    executed_reference_flops: float | None = None
+    executed_train_flops: float | None = None
+    executed_flops_version: int | None = None
+    peak_memory_bytes: int | None = None
+    completions: int | None = None
+    trained_completions: int | None = None
+    unanswered_completions: int | None = None
+    reward_exceptions: int | None = None
+    reward_timeouts: int | None = None
+    tool_calls: int | None = None
+    failed_tool_calls: int | None = None
 
 
 @dataclass(frozen=True)
@@ -218,6 +238,7 @@ class AttemptEnd:
     state: AttemptState
     message: str | None = None
     failure_class: str | None = None
+    outcome: str | None = None
     traceback: str | None = None
 
 

@@ -6,7 +6,9 @@ from enum import StrEnum
 
 
 class TrialState(StrEnum):
-    """A trial outlives its attempts. `succeeded` means: its last budget was reached."""
+    """A trial outlives its attempts. `succeeded` means: its last budget was reached; `stopped`: a health gate ended it,
+    which is a result as well, with a name.
+    """
 
     PLANNED = "planned"
     QUEUED = "queued"
@@ -14,6 +16,7 @@ class TrialState(StrEnum):
     PAUSED = "paused"
     RECOVERING = "recovering"
     SUCCEEDED = "succeeded"
+    STOPPED = "stopped"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
@@ -33,6 +36,7 @@ class AttemptState(StrEnum):
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
+    STOPPED = "stopped"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     LOST = "lost"
@@ -45,4 +49,4 @@ class Directive(StrEnum):
     DRAIN = "drain"
 
 
-FINAL_TRIAL_STATES = (TrialState.SUCCEEDED, TrialState.FAILED, TrialState.CANCELLED)
+FINAL_TRIAL_STATES = (TrialState.SUCCEEDED, TrialState.STOPPED, TrialState.FAILED, TrialState.CANCELLED)

@@ -27,7 +27,7 @@ _MEANINGS: dict[str, tuple[TypeEngine[Any], str]] = {
     "sweep_id": (COUNT, "The sweep."),
     "sweep": (WORD, "Name of the sweep."),
     "attempt": (COUNT, "Number of the attempt."),
-    "attempt_state": (WORD, "running, succeeded, interrupted, failed or lost."),
+    "attempt_state": (WORD, "running, succeeded, stopped, interrupted, failed or lost."),
     "position": (COUNT, "Place in the sweep's expansion, from 0."),
     "origin": (WORD, "native, or the format it was imported from."),
     "model": (WORD, "Name of the model it started from."),
@@ -45,14 +45,15 @@ _MEANINGS: dict[str, tuple[TypeEngine[Any], str]] = {
     "updates_per_step": (COUNT, "Optimizer updates of one step."),
     "kl_coefficient": (NUMBER, "Weight of the KL term."),
     "learning_rate": (NUMBER, "Learning rate after warm-up."),
-    "state": (WORD, "planned, queued, running, paused, recovering, succeeded, failed or cancelled."),
-    "trial_state": (WORD, "planned, queued, running, paused, recovering, succeeded, failed or cancelled."),
+    "state": (WORD, "planned, queued, running, paused, recovering, succeeded, stopped, failed or cancelled."),
+    "trial_state": (WORD, "planned, queued, running, paused, recovering, succeeded, stopped, failed or cancelled."),
     "step": (COUNT, "Step after which it was scored; 0: before the first."),
     "samples": (COUNT, "Prompts seen up to that step: D; NULL: not counted."),
     "tokens": (COUNT, "Prompt and completion tokens up to that step; NULL: not counted."),
     "flops": (NUMBER, "Model FLOPs of generation and training up to that step: C; NULL: not counted."),
     "paper_flops": (NUMBER, "6 x nominal parameters x tokens, as arXiv 2509.25300 counts; NULL: no nominal size."),
     "train_seconds": (NUMBER, "Seconds of training up to that step, without evaluation; NULL: not measured."),
+    "gpu_hours": (NUMBER, "GPU-hours of training up to that step; 0 on CPUs; NULL: not measured."),
     "benchmark": (WORD, "Name of the problems."),
     "protocol": (WORD, "How they were put and scored; never mix two."),
     "problems": (COUNT, "Number of problems."),
@@ -62,10 +63,12 @@ _MEANINGS: dict[str, tuple[TypeEngine[Any], str]] = {
     "test_loss": (NUMBER, "1 - score."),
     "standard_error": (NUMBER, "Standard error of the score over problems."),
     "failure_class": (WORD, "Kind of failure, as in gpu_memory, numerical, code; NULL: none."),
+    "outcome": (WORD, "What a health gate found, as in entropy_collapse; NULL: none ended it."),
     "message": (TEXT, "Why the attempt ended, in a sentence."),
     "started_at": (MOMENT, "When the attempt was claimed, UTC."),
     "ended_at": (MOMENT, "When the attempt ended, UTC."),
     "num_gpus": (NUMBER, "GPUs the attempt was given."),
+    "gpu_peak_flops": (NUMBER, "Published dense bfloat16 FLOP/s of one of them; NULL: not known."),
     "lost_steps": (COUNT, "Steps of the attempt that a later one took again."),
     "lost_flops": (NUMBER, "FLOPs paid for those steps; NULL: not counted."),
     "lost_seconds": (NUMBER, "Seconds of those steps; NULL: not measured."),
@@ -73,7 +76,7 @@ _MEANINGS: dict[str, tuple[TypeEngine[Any], str]] = {
 _TRAJECTORY = ("model", "family", "variant", "num_params", "total_params", "nominal_params",
                "data", "algorithm", "seed", "group_size", "tau", "learning_rate",
                "prompts_per_step", "updates_per_step", "kl_coefficient", "origin", "trial_state")  # fmt: skip
-_REACHED = ("samples", "tokens", "flops", "paper_flops", "train_seconds")
+_REACHED = ("samples", "tokens", "flops", "paper_flops", "train_seconds", "gpu_hours")
 
 
 def _view(name: str, comment: str, *columns: str | Column[Any]) -> Table:
@@ -125,9 +128,10 @@ flop_ledger = _view(
     _own("paid_flops", NUMBER, "The four phases together; NULL: not counted, as in most imported runs."),
     _own("useful_flops", NUMBER, "Those of live steps; NULL: not counted."),
     "lost_flops",
+    _own("executed_flops", NUMBER, "What was really done for paid_flops, padding and all; NULL: not counted."),
     _own("evaluation_flops", NUMBER, "Model FLOPs of evaluations, not in the above; NULL: none."),
     _own("paid_seconds", NUMBER, "Seconds of all its steps."),
-    "lost_seconds", "num_gpus",
+    "lost_seconds", "num_gpus", "gpu_peak_flops",
 )  # fmt: skip
 
 sweep_coverage = _view(
@@ -136,7 +140,7 @@ sweep_coverage = _view(
     "sweep_id", "sweep",
     _own("trials", COUNT, "Trials of the sweep."),
     *(_own(state, COUNT, f"Trials that are {state}.") for state in (
-        "planned", "queued", "running", "paused", "recovering", "succeeded", "failed", "cancelled")),
+        "planned", "queued", "running", "paused", "recovering", "succeeded", "stopped", "failed", "cancelled")),
     _own("mean_share", NUMBER, "Mean over trials of the share of the budget that is reached; NULL: no budgets."),
     _own("attempts", COUNT, "Attempts at its trials, in any sweep."),
     _own("first_planned_at", MOMENT, "When its first trial was planned, UTC."),
@@ -152,7 +156,7 @@ trial_status = _view(
     _own("phase_detail", WORD, "The same, in a few words."),
     "started_at", "ended_at",
     _own("lease_expires_at", MOMENT, "Without a sign of life by then the attempt is lost, UTC."),
-    "failure_class", "message",
+    "failure_class", "outcome", "message",
     _own("step", COUNT, "Last live step; 0: none yet."),
     _own("budget_unit", WORD, "Unit of the budget; NULL: imported."),
     _own("budget_last", NUMBER, "The last budget; NULL: imported."),
@@ -184,11 +188,38 @@ data_reuse = _view(
     "Runs that reuse their data beside their twins at tau = 1: equal but for tau, after equally many prompts.",
     "trial_id", "model", "num_params", "data", "algorithm", "seed", "group_size", "learning_rate", "tau",
     _own("unique_prompts", COUNT, "Distinct training prompts; NULL: not known."),
+    _own("uses_per_prompt", NUMBER, "Mean draws of each of them so far: the tau that was realised; NULL: not known."),
     "step", "samples", "flops", "benchmark", "protocol", "score", "test_loss", "standard_error",
     _own("baseline_trial_id", COUNT, "The twin at tau = 1; a trial at tau = 1 is its own."),
     _own("baseline_test_loss", NUMBER, "Its test loss."),
     _own("loss_difference", NUMBER, "test_loss - baseline_test_loss: above 0, reuse hurts."),
     _own("loss_ratio", NUMBER, "test_loss / baseline_test_loss; NULL: the baseline is at 0."),
+)  # fmt: skip
+
+prompt_exposure = _view(
+    "prompt_exposure",
+    "How often each training prompt of each trial has been drawn, of trials on data with an end.",
+    "trial_id", "model", "tau",
+    _own("data_set_id", COUNT, "The data set that it is trained on."),
+    _own("position", COUNT, "Place of the prompt in the order of training, from 0."),
+    _own("sha256", WORD, "SHA-256 of prompt and answer."),
+    _own("data_source", WORD, "Where the problem is from, as in math__gsm8k; NULL: not known."),
+    _own("times_drawn", COUNT, "How often it was drawn up to the trial's last live step."),
+)  # fmt: skip
+
+step_phase = _view(
+    "step_phase",
+    "What every phase of every live step took: seconds, GPU-seconds, model FLOPs, executed FLOPs. Sum what you group.",
+    "trial_id", "attempt",
+    _own("step", COUNT, "The step; of an evaluation the one after which it was made."),
+    "model", "num_params",
+    _own("phase", WORD, "generation, logprob (sampling policy and reference), reward, update or evaluation."),
+    _own("seconds", NUMBER, "Seconds it took; NULL: not measured."),
+    _own("gpu_seconds", NUMBER, "The same times GPUs held; 0 on CPUs."),
+    _own("flops", NUMBER, "Model FLOPs: what was needed; NULL: not counted."),
+    _own("executed_flops", NUMBER, "FLOPs that were really done, padding and all; NULL: not counted."),
+    _own("peak_flops", NUMBER, "What its GPUs could have done meanwhile; NULL: CPUs, or a peak that is not known."),
+    _own("utilisation", NUMBER, "flops / peak_flops of this row; of several, divide their sums."),
 )  # fmt: skip
 
 group_size_curve = _view(

@@ -118,6 +118,14 @@ class Results:
         """Runs that reuse their data beside their twins that do not, after equally many prompts."""
         return self.view("data_reuse", sweep=sweep, **where)
 
+    def step_phase(self, *, sweep: str | None = None, **where: Any) -> DataFrame:
+        """What every phase of every step took: seconds, GPU-seconds, FLOPs needed and done."""
+        return self.view("step_phase", sweep=sweep, **where)
+
+    def prompt_exposure(self, *, sweep: str | None = None, **where: Any) -> DataFrame:
+        """How often each training prompt of each trial has been drawn."""
+        return self.view("prompt_exposure", sweep=sweep, **where)
+
     def group_size_curve(self, **where: Any) -> DataFrame:
         """Curves by group size, averaged over runs that differ in nothing but their seed; not by sweep."""
         return self.view("group_size_curve", **where)

@@ -28,7 +28,7 @@ from db.database import check_single_node, open_database, resolve_url
 from db.errors import DatabaseError, EnvironmentProblem, RlsweepError
 from db.store import PlanStore
 from orchestrator.machine import RAY_MEMORY_GB
-from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SUCCEEDED
+from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, EXIT_SUCCEEDED
 from workers.provenance import is_dead
 from workers.spec import Execution
 
@@ -174,7 +174,7 @@ def run_attempt(launch: Launch) -> int:
         return EXIT_INTERRUPTED
     engine.dispose()  # while the attempt runs, for hours perhaps, nothing is asked here
     exit_code = _run_process(launch)
-    if exit_code in (EXIT_SUCCEEDED, EXIT_FAILED) or _waiting(is_draining):
+    if exit_code in (EXIT_SUCCEEDED, EXIT_STOPPED, EXIT_FAILED) or _waiting(is_draining):
         return exit_code
     _waiting(declare_lost)
     raise AttemptDied(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
@@ -233,7 +233,7 @@ def _environment(launch: Launch) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",
         # Freed tensors stay in the heap instead of going back to the system: on a CPU, faulting their pages in
-        # again at every step costs a tenth of the training time.
-        "MALLOC_MMAP_MAX_": "0",
+        # again at every step costs a tenth of the training time. Not those of 32 MiB and more, which would leave holes.
+        "MALLOC_MMAP_THRESHOLD_": str(2**25),
         "MALLOC_TRIM_THRESHOLD_": str(2**40),
     }

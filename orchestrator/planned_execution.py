@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from db.errors import SpecError
-from orchestrator.planning.gpus import GpuType, gpu_of_device
 from orchestrator.planning.placing_case import named_gpus
 from orchestrator.planning.plan import SweepPlan, plan_sweep
 from orchestrator.runnable import reasons_against, shortened
 from orchestrator.sweepfile.loading import LoadedSweep
+from workers.gpus import GpuType, gpu_of_device
 
 
 def as_planned(loaded: LoadedSweep) -> LoadedSweep:

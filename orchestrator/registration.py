@@ -14,7 +14,9 @@ from db.store import PlanStore, Registration
 from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.identity import science
 from orchestrator.sweepfile.loading import LoadedSweep
+from workers.health import WATCHED, HealthGates
 from workers.provenance import is_dead
+from workers.spec import TrialSpec
 
 
 def register(engine: Engine, loaded: LoadedSweep) -> Registration:
@@ -38,10 +40,20 @@ def all_succeeded(engine: Engine, trials: Sequence[ExpandedTrial]) -> bool:
 
 
 def remaining(engine: Engine, sweep_id: int) -> list[TrialRow]:
-    """The trials that have not reached their last budget in this sweep, those of dead attempts included."""
+    """The trials that have not reached their last budget in this sweep, those of dead attempts included.
+
+    One that a health gate ended is left out, unless the gates have been moved and let it go on.
+    """
     PlanStore(engine).declare_lost(sweep_id, is_dead=is_dead)
-    rows = Reader(engine).trials(sweep_id)
-    return [row for row in rows if row.state != TrialState.SUCCEEDED or row.share != 1]
+    reader = Reader(engine)
+    rows = [row for row in reader.trials(sweep_id) if row.state != TrialState.SUCCEEDED or row.share != 1]
+    return [row for row in rows if row.state != TrialState.STOPPED or not _is_stopped_by_its_gates(reader, row)]
+
+
+def _is_stopped_by_its_gates(reader: Reader, row: TrialRow) -> bool:
+    spec = TrialSpec.model_validate(reader.spec(sweep_id=row.sweep_id, trial_id=row.trial_id))
+    steps = reader.live_steps(row.trial_id, WATCHED)
+    return HealthGates.after(spec.health, steps).outcome is not None
 
 
 def _planned(trial: ExpandedTrial) -> PlannedTrial:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from db.database import open_database, resolve_url
+from db.errors import UnhealthyTrial
 from db.reader import Reader
 from db.states import AttemptState
 from db.store import claim
@@ -56,6 +57,9 @@ class AttemptedTrial:
                 is_stopping=is_stopping,
                 on_loss=lambda failure, message: None,
             )
+        except UnhealthyTrial as ended:
+            store.end(AttemptState.STOPPED, outcome=ended.outcome, message=str(ended))
+            raise
         except Exception as error:
             store.end(AttemptState.FAILED, failure_class=failure_class(error), message=str(error))
             raise

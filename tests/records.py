@@ -30,7 +30,11 @@ def step(number: int, **changes: object) -> StepRecord:
         train_flops=9e18, flops_version=1, step_seconds=0.5, generation_seconds=0.2, logprob_seconds=0.0,
         reward_seconds=0.1, update_seconds=0.2, loss=0.1, reward=0.3, reward_std=0.4, zero_variance_share=0.0,
         entropy=0.5, clipped_share=0.0, gradient_norm=1.0, learning_rate=1e-6, mean_completion_tokens=4.0,
-        max_completion_tokens=4.0, truncated_share=0.0,
+        max_completion_tokens=4.0, truncated_share=0.0, cumulative_gpu_seconds=0.25 * number,
+        executed_generation_flops=2e18, executed_old_logprob_flops=0.0, executed_reference_flops=0.0,
+        executed_train_flops=1.2e19, executed_flops_version=1, peak_memory_bytes=1 << 33, completions=512,
+        trained_completions=512,
+        unanswered_completions=3, reward_exceptions=1, reward_timeouts=0,
     )  # fmt: skip
     return replace(record, **changes)  # type: ignore[arg-type]
 

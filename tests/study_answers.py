@@ -10,7 +10,19 @@ from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
 from db.records import EvaluationRecord, StepRecord
-from tests.study_data import BENCHMARK, EVALUATED, LARGE, MIDDLE, PROTOCOL, STUDY, Part, Run
+from tests.study_data import (
+    BENCHMARK,
+    EVALUATED,
+    LARGE,
+    LAST_STEP,
+    MIDDLE,
+    PEAK_FLOPS,
+    PROMPTS,
+    PROTOCOL,
+    STUDY,
+    Part,
+    Run,
+)
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 
@@ -155,6 +167,39 @@ def failures() -> Rows:
         for kind, each in found.items()
     ]
     return sorted(rows, key=lambda row: -row[3])
+
+
+@answers("Where does the time of a step go?")
+def phases() -> Rows:
+    rows: Rows = []
+    for name, runs in groups_of(STUDY.runs, lambda run: run.size.name).items():
+        steps = [each for run in runs for each in run.live_steps]
+        scores = [each for run in runs for each in run.live_evaluations]
+        needed = sum(each.cumulative_flops / each.step for each in steps if each.cumulative_flops)
+        of_scores = sum(each.evaluation_flops or 0.0 for each in scores)
+        told: list[tuple[str, float, float, float | None]] = [
+            ("generation", sum(each.generation_seconds or 0.0 for each in steps), needed / 4, 2.0),
+            ("logprob", sum(each.logprob_seconds or 0.0 for each in steps), needed / 4, 2.0),
+            ("update", sum(each.update_seconds or 0.0 for each in steps), needed / 2, 1.5),
+            ("evaluation", sum(each.seconds or 0.0 for each in scores), of_scores, None),
+        ]
+        num_gpus = runs[0].size.num_gpus
+        for phase, seconds, flops, done in sorted(told, key=lambda each: -each[1]):
+            peak = seconds * num_gpus * PEAK_FLOPS
+            rows.append((name, phase, seconds, seconds * num_gpus / 3600, flops, done, flops / peak))
+    return rows
+
+
+@answers("How often was each prompt used?")
+def exposure() -> Rows:
+    rows: Rows = []
+    for run, number in trial_ids().items():
+        if run.tau is None or not run.parts:
+            continue
+        prompts = int(PROMPTS * LAST_STEP / run.tau)
+        drawn = PROMPTS * len(run.live_steps)
+        rows.append((run.size.name, run.tau, number, prompts, drawn // prompts, -(-drawn // prompts), drawn / prompts))
+    return sorted(rows)
 
 
 @answers("How much of each sweep is done?")

@@ -26,6 +26,7 @@ BENCHMARK, PROTOCOL = "heldout", "sampled-n4-t0.7-v1"
 NUM_PROBLEMS, SAMPLES = 10, 4
 LAST_STEP, EVALUATED = 12, (0, 1, 2, 4, 8, 12)
 PROMPTS, TOKENS = 512, 1_000_000
+PEAK_FLOPS = 989.4e12  # of one GPU
 
 HELD_OUT = DataSetRecord(
     "heldout", None, "e" * 64, NUM_PROBLEMS, problem_sha256s=tuple(f"{number:064x}" for number in range(NUM_PROBLEMS))
@@ -133,6 +134,9 @@ def _step(run: Run, number: int) -> StepRecord:
         update_seconds=0.3 * seconds, loss=0.1, reward=0.3, reward_std=0.4, zero_variance_share=0.25, entropy=0.5,
         clipped_share=0.01, gradient_norm=1.0, learning_rate=1e-6, mean_completion_tokens=200.0,
         max_completion_tokens=900.0, truncated_share=truncated, sampling_logprob_difference=difference,
+        cumulative_gpu_seconds=seconds * number * run.size.num_gpus, executed_generation_flops=0.5 * flops,
+        executed_old_logprob_flops=0.25 * flops, executed_reference_flops=0.25 * flops,
+        executed_train_flops=0.75 * flops, executed_flops_version=1,
     )  # fmt: skip
 
 

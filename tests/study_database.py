@@ -25,7 +25,19 @@ from db.store import FitStore, PlanStore, claim
 from db.store.imports import ImportStore
 from db.tables import Sweep
 from db.views import learning_curve
-from tests.study_data import BENCHMARK, HELD_OUT, LARGE, LAST_STEP, PROMPTS, PROTOCOL, STUDY, Part, Run, Size
+from tests.study_data import (
+    BENCHMARK,
+    HELD_OUT,
+    LARGE,
+    LAST_STEP,
+    PEAK_FLOPS,
+    PROMPTS,
+    PROTOCOL,
+    STUDY,
+    Part,
+    Run,
+    Size,
+)
 
 
 def fill(engine: Engine) -> None:
@@ -71,8 +83,9 @@ def _write_run(engine: Engine, run: Run, *, trial_id: int, sweep_id: int) -> Non
 def _provenance(run: Run, part: Part) -> Provenance:
     return Provenance(
         execution={"identity_version": 1, "engine": "vllm"}, execution_hash="v1:" + "c" * 64,
-        engine="vllm" if part.has_engine else "transformers", device="H100", num_gpus=run.size.num_gpus, num_cpus=64,
-        memory_bytes=10**12, git_revision=part.git_revision, git_dirty=part.git_dirty, rlsweep_version="0.1.0",
+        engine="vllm" if part.has_engine else "transformers", device="H100", num_gpus=run.size.num_gpus,
+        gpu_peak_flops=PEAK_FLOPS, num_cpus=64, memory_bytes=10**12, git_revision=part.git_revision,
+        git_dirty=part.git_dirty, rlsweep_version="0.1.0",
         python_version="3.11.9", torch_version="2.11.0", transformers_version="5.10.4", trl_version="1.16.0",
         vllm_version="0.31.0" if part.has_engine else None, ray_version="2.60.0",
     )  # fmt: skip
@@ -88,7 +101,17 @@ def _model(size: Size) -> ModelRecord:
 
 def _training_data(run: Run) -> DataSetRecord:
     unique = None if run.tau is None else int(PROMPTS * LAST_STEP / run.tau)
-    return DataSetRecord("math", None, f"{unique or 0:064x}", unique, unique_prompts=unique)
+    each = tuple(f"{number:064x}" for number in range(unique or 0))
+    sources = ("math__gsm8k",) * len(each)
+    return DataSetRecord(
+        "math",
+        None,
+        f"{unique or 0:064x}",
+        unique,
+        unique_prompts=unique,
+        problem_sha256s=each,
+        problem_sources=sources,
+    )
 
 
 def _write_fits(engine: Engine) -> None:

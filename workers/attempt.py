@@ -22,7 +22,7 @@ from pathlib import Path
 
 from db.connection.outage import WAIT_LIMIT_SECONDS, wait_for_database
 from db.database import open_database, resolve_url
-from db.errors import StaleAttemptError
+from db.errors import StaleAttemptError, UnhealthyTrial
 from db.reader import Reader
 from db.states import AttemptState, Directive
 from db.store.leases import LEASE_SECONDS
@@ -36,6 +36,7 @@ from workers.trial import Folders, run_trial
 
 # What the attempt recorded of its end. Any other exit code means that it recorded nothing.
 EXIT_SUCCEEDED = 0
+EXIT_STOPPED = 15
 EXIT_FAILED = 10
 EXIT_INTERRUPTED = 11
 EXIT_STALE = 12
@@ -46,6 +47,7 @@ EXIT_UNDELIVERED = 13
 
 _EXIT_CODES = {
     AttemptState.SUCCEEDED: EXIT_SUCCEEDED,
+    AttemptState.STOPPED: EXIT_STOPPED,
     AttemptState.FAILED: EXIT_FAILED,
     AttemptState.INTERRUPTED: EXIT_INTERRUPTED,
 }
@@ -73,8 +75,8 @@ def main() -> int:
     found = wait(lambda: reader.spec(sweep_id=arguments.sweep_id, trial_id=arguments.trial_id))
     spool = arguments.trial_folder / "spool"
     left = wait(lambda: deliver_left_behind(engine, spool, trial_id=arguments.trial_id, say=_say))
-    if left is AttemptState.FAILED:
-        return EXIT_FAILED
+    if left in (AttemptState.FAILED, AttemptState.STOPPED):
+        return _EXIT_CODES[left]
     attempts = wait(lambda: reader.attempts(arguments.trial_id))
     spec = after_failures(TrialSpec.model_validate(found), attempts)
     claim = partial(claim_with_spool, engine, trial_id=arguments.trial_id, sweep_id=arguments.sweep_id)
@@ -123,6 +125,10 @@ def _run(
         is_known = store.wait_until_delivered(wait_seconds)
     except StaleAttemptError:
         raise
+    except UnhealthyTrial as ended:
+        outcome = AttemptState.STOPPED
+        store.end(outcome, outcome=ended.outcome, message=str(ended))
+        is_known = store.wait_until_delivered(wait_seconds)
     except BaseException as error:
         traceback.print_exc()
         outcome, failure = AttemptState.FAILED, failure_class(error)

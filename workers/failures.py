@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 
-from db.errors import CheckpointError, EngineError, EnvironmentProblem, NumericalError, SpecError, UnhealthyTrial
+from db.errors import CheckpointError, EngineError, EnvironmentProblem, NumericalError, SpecError
 
 
 def failure_class(error: BaseException) -> str:
-    """The kind of failure, or what a health gate found, in one word."""
+    """The kind of failure in one word."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "disk_full"
-    if isinstance(error, UnhealthyTrial):
-        return error.outcome
     known: list[tuple[type[BaseException], str]] = [
         (SpecError, "spec"),
         (EnvironmentProblem, "environment"),

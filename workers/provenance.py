@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from db.records import Process, Provenance
+from workers.gpus import gpu_of_device
 from workers.spec import Execution
 
 
@@ -42,12 +43,14 @@ def is_dead(process: Process) -> bool:
 def describe_environment(execution: Execution, *, engine: str, device: str) -> Provenance:
     """Versions and hardware of this process, with the settings, the engine and the device it was given."""
     revision, dirty = _git_state(Path(__file__).parent)
+    gpu = gpu_of_device(device)
     return Provenance(
         execution=execution.canonical,
         execution_hash=execution.identity,
         engine=engine,
         device=device,
         num_gpus=execution.num_gpus,
+        gpu_peak_flops=None if gpu is None else gpu.peak_flops,
         num_cpus=os.cpu_count(),
         memory_bytes=psutil.virtual_memory().total,
         git_revision=revision,

@@ -11,42 +11,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from db.records import CheckpointRecord, StepRecord
+from db.records import CheckpointRecord
 from db.states import Directive
 from db.store import AttemptStore
+from workers.block_cost import BlockCost
 from workers.checkpointing.resuming import SavedCheckpoint
 from workers.checkpointing.retention import expendable
 from workers.checkpointing.saving import checkpoint_name, delete_checkpoint, save_checkpoint
 from workers.distributed.exchange import Decision, Ending, from_leader, wait_for_all, whole_block
 from workers.evaluation.evaluator import Evaluator
-from workers.flops import FORMULA_VERSION, BlockFlops, DecoderShape, Lora, block_flops
 from workers.health import HealthGates, Heartbeat
 from workers.milestones import Progress, is_complete, is_due, reached
 from workers.spec import Evaluation, TrialSpec
+from workers.step_rows import step_row
 from workers.training.block_observer import BlockObserver
 from workers.training.prompt_stream import PromptStream
-from workers.training.trl_losses import needs_old_logprobs
-
-# TRL's names of what a step row holds. A metric that TRL did not log is NULL.
-_TRL_METRICS = {
-    "loss": "loss",
-    "reward": "reward",
-    "reward_std": "reward_std",
-    "zero_variance_share": "frac_reward_zero_std",
-    "kl": "kl",
-    "entropy": "entropy",
-    "clipped_share": "clip_ratio/region_mean",
-    "gradient_norm": "grad_norm",
-    "mean_completion_tokens": "completions/mean_length",
-    "max_completion_tokens": "completions/max_length",
-    "truncated_share": "completions/clipped_ratio",
-    "sampling_logprob_difference": "sampling/sampling_logp_difference/mean",
-}
 
 
 class Trajectory(TrainerCallback):
@@ -60,7 +43,7 @@ class Trajectory(TrainerCallback):
         evaluator: Evaluator,
         observer: BlockObserver,
         stream: PromptStream,
-        shape: DecoderShape,
+        cost: BlockCost,
         progress: Progress,
         saved: Sequence[SavedCheckpoint],
         checkpoints: str,
@@ -74,7 +57,7 @@ class Trajectory(TrainerCallback):
         self._evaluator = evaluator
         self.observer = observer
         self.stream = stream
-        self._shape = shape
+        self._cost = cost
         self.progress = progress
         self._saved = list(saved)
         self._last_known_step = progress.step  # of the newest checkpoint that the database knows
@@ -155,15 +138,24 @@ class Trajectory(TrainerCallback):
         before, block, updates = self.progress, whole_block(self.observer.take()), self._updates
         self._updates = []
         self._check_block(updates)
-        flops = self._flops(block)
+        needed = self._cost.needed(block)
         self.progress = before.after(
             samples=self.stream.position - before.samples,
             tokens=sum(p + c for p, c in block.lengths),
-            flops=flops,
+            flops=needed,
             seconds=seconds,
             num_gpus=self._spec.execution.num_gpus,
         )
-        record = self._step_record(before, block, flops, updates, seconds)
+        record = step_row(
+            before,
+            self.progress,
+            block,
+            needed=needed,
+            executed=self._cost.executed(block),
+            updates=updates,
+            seconds=seconds,
+            nominal_params=self._spec.model.nominal_params,
+        )
         directive = self._store.record_step(record)
         self._heartbeat.beat()
         self._gates.look(asdict(record))
@@ -177,53 +169,6 @@ class Trajectory(TrainerCallback):
         ending = from_leader(Ending(stops or self._at_milestone or self.progress.step % every == 0, stops))
         control.should_save, control.should_training_stop = ending.saves, ending.stops
 
-    def _flops(self, block: BlockObserver) -> BlockFlops:
-        """What the algorithm needed, whichever engine drew: see `needs_old_logprobs`."""
-        algorithm = self._spec.algorithm
-        return block_flops(
-            self._shape,
-            block.lengths,
-            trained_lengths=block.trained_lengths,
-            has_old_logprobs=needs_old_logprobs(algorithm),
-            has_reference=block.has("reference"),
-            num_epochs=algorithm.epochs_per_step,
-            lora=Lora.from_spec(self._spec.lora),
-        )
-
-    def _step_record(
-        self,
-        before: Progress,
-        block: BlockObserver,
-        flops: BlockFlops,
-        updates: Sequence[Mapping[str, float]],
-        seconds: float,
-    ) -> StepRecord:
-        now = self.progress
-        nominal = self._spec.model.nominal_params
-        return StepRecord(
-            step=now.step,
-            samples=now.samples - before.samples,
-            prompt_tokens=sum(p for p, _ in block.lengths),
-            completion_tokens=sum(c for _, c in block.lengths),
-            cumulative_samples=now.samples,
-            cumulative_tokens=now.tokens,
-            cumulative_flops=now.flops,
-            cumulative_paper_flops=None if nominal is None else 6.0 * nominal * now.tokens,
-            cumulative_seconds=now.seconds,
-            generation_flops=flops.generation,
-            old_logprob_flops=flops.old_logprob,
-            reference_flops=flops.reference,
-            train_flops=flops.train,
-            flops_version=FORMULA_VERSION,
-            step_seconds=seconds,
-            generation_seconds=block.seconds["generation"],
-            logprob_seconds=block.seconds["logprob"],
-            reward_seconds=block.seconds["reward"],
-            update_seconds=seconds - sum(block.seconds[phase] for phase in ("generation", "logprob", "reward")),
-            learning_rate=updates[-1].get("learning_rate"),
-            **{column: _mean(updates, metric) for column, metric in _TRL_METRICS.items()},
-        )
-
     def _delete_old_checkpoints(self) -> None:
         known_through = self._last_known_step if self._store.is_away else None
         kept = self._spec.execution.checkpoints_kept
@@ -231,9 +176,3 @@ class Trajectory(TrainerCallback):
             delete_checkpoint(saved.uri)
             self._store.record_deleted_checkpoint(saved.uri, step=self.progress.step)
             self._saved.remove(saved)
-
-
-def _mean(updates: Sequence[Mapping[str, float]], metric: str) -> float | None:
-    """Mean over the updates that logged `metric`: TRL logs what concerns the whole block in its first update."""
-    values = [update[metric] for update in updates if update.get(metric) is not None]
-    return fmean(values) if values else None

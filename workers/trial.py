@@ -65,6 +65,9 @@ def run_trial(
     store.enter_phase("loading")
     engine = resolve_engine(spec)
     import_trl(engine)
+    import torch
+
+    from workers.block_cost import BlockCost
     from workers.evaluation.evaluator import Evaluator
     from workers.flops import DecoderShape
     from workers.training.block_observer import BlockObserver
@@ -93,7 +96,13 @@ def run_trial(
             evaluator=evaluator,
             observer=BlockObserver(),
             stream=PromptStream(data.rows, position=progress.samples),
-            shape=shape,
+            cost=BlockCost(
+                spec,
+                shape,
+                engine,
+                attention=model.config._attn_implementation,
+                on_cuda=torch.cuda.is_available(),
+            ),
             progress=progress,
             saved=resumed.saved,
             checkpoints=folders.checkpoints,

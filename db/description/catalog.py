@@ -27,6 +27,7 @@ _UNITS = {
     "samples": "prompts",
     "prompts": "prompts",
     "seconds": "s",
+    "hours": "h",
     "bytes": "bytes",
     "share": "share, 0 to 1",
     "at": "UTC",

@@ -66,12 +66,14 @@ _NEVER_NULL = {
     "final_result": "evaluation_id trial_id model origin trial_state benchmark protocol step score test_loss "
     "first_test_loss best_test_loss gain",
     "flop_ledger": "trial_id attempt attempt_state model origin steps lost_steps",
-    "sweep_coverage": "sweep_id sweep trials planned queued running paused recovering succeeded failed cancelled "
-    "attempts",
+    "sweep_coverage": "sweep_id sweep trials planned queued running paused recovering succeeded stopped failed "
+    "cancelled attempts",
     "trial_status": "sweep_id sweep trial_id position model state origin step",
     "attempt_failure": "trial_id attempt model attempt_state failure_class started_at lost_steps trial_state",
     "data_reuse": "trial_id model tau step samples benchmark protocol score test_loss baseline_trial_id "
     "baseline_test_loss loss_difference",
+    "prompt_exposure": "trial_id model data_set_id position sha256 times_drawn",
+    "step_phase": "trial_id attempt step model phase",
     "group_size_curve": "model group_size benchmark protocol step runs mean_test_loss min_test_loss max_test_loss",
     "fit_summary": "fit_id created_at rlsweep_version scope x benchmark protocol k_form estimator status num_points "
     "num_effective num_sizes num_runs warnings",

@@ -122,7 +122,8 @@ class AttemptStore:
         *,
         message: str | None = None,
         failure_class: str | None = None,
+        outcome: str | None = None,
         traceback: str | None = None,
     ) -> None:
         """End the attempt, and with it the trial, unless it is to be continued later."""
-        self.record(AttemptEnd(state, message, failure_class, traceback))
+        self.record(AttemptEnd(state, message, failure_class, outcome, traceback))

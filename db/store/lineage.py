@@ -18,7 +18,7 @@ from db.tables import Attempt, Trial
 from db.views import live_evaluation, live_step
 
 # What is kept of the last live step, beside its number.
-_REACHED = ("samples", "tokens", "flops", "seconds")
+_REACHED = ("samples", "tokens", "flops", "seconds", "gpu_seconds")
 # Built once: it goes with every step.
 _ADVANCE = (
     update(Trial)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import cache
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import attrgetter
 from typing import Any
 
@@ -31,7 +31,7 @@ from db.records import (
     ResumePoint,
     StepRecord,
 )
-from db.states import AttemptState, TrialState
+from db.states import FINAL_TRIAL_STATES, AttemptState, TrialState
 from db.store import lineage
 from db.store.bulk import clock, insert_many
 from db.store.values import number_of, stored
@@ -51,6 +51,7 @@ from db.types import database_now
 
 _TRIAL_STATE_AFTER = {
     AttemptState.SUCCEEDED: TrialState.SUCCEEDED,
+    AttemptState.STOPPED: TrialState.STOPPED,
     AttemptState.INTERRUPTED: TrialState.PAUSED,
     AttemptState.FAILED: TrialState.FAILED,
     AttemptState.LOST: TrialState.RECOVERING,
@@ -101,13 +102,17 @@ def write_data_sets(connection: Connection, trial_id: int, _number: int, records
     """The first data set is what the trial is trained on; the others are what it is scored on."""
     for record in records:
         values = dict(vars(record))
-        problems = values.pop("problem_sha256s")
+        problems, sources = values.pop("problem_sha256s"), values.pop("problem_sources")
         data_set_id = _known_or_new(connection, DataSet, values, key=("name", "sha256"))
         if (
             problems
             and connection.scalar(select(Problem.id).where(Problem.data_set_id == data_set_id).limit(1)) is None
         ):
-            rows = [{"data_set_id": data_set_id, "position": i, "sha256": each} for i, each in enumerate(problems)]
+            of_each = zip_longest(problems, sources)
+            rows = [
+                {"data_set_id": data_set_id, "position": place, "sha256": sha256, "data_source": source}
+                for place, (sha256, source) in enumerate(of_each)
+            ]
             connection.execute(insert_once(connection, Problem), rows)
         connection.execute(
             update(Trial).where(Trial.id == trial_id, Trial.data_set_id.is_(None)).values(data_set_id=data_set_id)
@@ -159,7 +164,7 @@ def write_deletions(connection: Connection, trial_id: int, number: int, records:
 def write_end(connection: Connection, trial_id: int, number: int, records: Sequence[AttemptEnd]) -> None:
     last = records[-1]
     trial_state = _TRIAL_STATE_AFTER[last.state]
-    is_final = trial_state in (TrialState.SUCCEEDED, TrialState.FAILED)
+    is_final = trial_state in FINAL_TRIAL_STATES
     _update_attempt(connection, trial_id, number, **vars(last), ended_at=database_now())
     connection.execute(
         update(Trial)

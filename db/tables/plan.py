@@ -71,7 +71,7 @@ class Trial(Base):
     state: Mapped[str] = mapped_column(
         String(16),
         default=TrialState.PLANNED,
-        comment="planned, queued, running, paused, recovering, succeeded, failed or cancelled.",
+        comment="planned, queued, running, paused, recovering, succeeded, stopped, failed or cancelled.",
     )
     model: Mapped[str] = mapped_column(String(200), comment="Name of the model it starts from.")
     data: Mapped[str | None] = mapped_column(String(200), comment="Name of its data.")
@@ -98,6 +98,9 @@ class Trial(Base):
     reached_tokens: Mapped[int | None] = mapped_column(comment="Tokens up to that step.")
     reached_flops: Mapped[float | None] = mapped_column(comment="Model FLOPs up to that step: C.")
     reached_seconds: Mapped[float | None] = mapped_column(comment="Seconds of training up to that step.")
+    reached_gpu_seconds: Mapped[float | None] = mapped_column(
+        comment="GPU-seconds of training up to that step; NULL: not measured."
+    )
     headline_benchmark: Mapped[str | None] = mapped_column(String(80), comment="Benchmark of its first evaluation.")
     headline_protocol: Mapped[str | None] = mapped_column(String(80), comment="Protocol of its first evaluation.")
     first_score: Mapped[float | None] = mapped_column(comment="Its first live score on that benchmark.")

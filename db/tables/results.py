@@ -79,6 +79,32 @@ class Step(Base):
         comment="Mean absolute difference between the engine's log-probs and the policy's, in nats; NULL: no engine."
     )
     update_seconds: Mapped[float | None] = mapped_column(comment="Seconds of forward, backward and optimizer.")
+    cumulative_gpu_seconds: Mapped[float | None] = mapped_column(
+        comment="Seconds of training so far times GPUs held; 0 on CPUs; NULL: not measured."
+    )
+    executed_generation_flops: Mapped[float | None] = mapped_column(
+        comment="FLOPs that were really done, padding and all, for generation; NULL: not counted."
+    )
+    executed_old_logprob_flops: Mapped[float | None] = mapped_column(
+        comment="The same for the sampling policy's log-probs."
+    )
+    executed_reference_flops: Mapped[float | None] = mapped_column(comment="The same for the reference's log-probs.")
+    executed_train_flops: Mapped[float | None] = mapped_column(
+        comment="The same for forward and backward passes, with what is computed twice."
+    )
+    executed_flops_version: Mapped[int | None] = mapped_column(comment="Version of the formulas of executed FLOPs.")
+    peak_memory_bytes: Mapped[int | None] = mapped_column(
+        comment="Most that the attempt's first process has held so far: of its GPU, or of the host on CPUs."
+    )
+    completions: Mapped[int | None] = mapped_column(comment="Completions drawn, those of groups drawn anew among them.")
+    trained_completions: Mapped[int | None] = mapped_column(comment="Completions that were trained on.")
+    unanswered_completions: Mapped[int | None] = mapped_column(
+        comment="Completions without an answer that can be read."
+    )
+    reward_exceptions: Mapped[int | None] = mapped_column(comment="Completions whose scorer failed or was killed.")
+    reward_timeouts: Mapped[int | None] = mapped_column(comment="Completions whose scorer ran out of time.")
+    tool_calls: Mapped[int | None] = mapped_column(comment="Calls of tools; NULL: no tools.")
+    failed_tool_calls: Mapped[int | None] = mapped_column(comment="Calls of tools that failed; NULL: no tools.")
 
 
 class Evaluation(Base):

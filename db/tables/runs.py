@@ -51,6 +51,11 @@ class DataSet(Base):
     sha256: Mapped[str] = mapped_column(String(64), comment="SHA-256 of the problems, in order.")
     num_problems: Mapped[int | None] = mapped_column(comment="Problems in it; NULL: an endless stream.")
     unique_prompts: Mapped[int | None] = mapped_column(comment="Distinct training prompts; NULL: an endless stream.")
+    rows_read: Mapped[int | None] = mapped_column(comment="Rows of the files it was taken from; NULL: no files.")
+    near_duplicates_dropped: Mapped[int | None] = mapped_column(
+        comment="Rows left out for being nearly a held-out problem."
+    )
+    too_long_dropped: Mapped[int | None] = mapped_column(comment="Rows left out for their length in tokens.")
 
 
 class Problem(Base):
@@ -64,6 +69,7 @@ class Problem(Base):
     data_set_id: Mapped[int] = mapped_column(ForeignKey("data_set.id"), comment="The data set.")
     position: Mapped[int] = mapped_column(comment="Place in the data set, from 0.")
     sha256: Mapped[str] = mapped_column(String(64), comment="SHA-256 of prompt and answer: the same in every data set.")
+    data_source: Mapped[str | None] = mapped_column(String(80), comment="Where the problem is from, as in math__gsm8k.")
 
 
 class ImportFile(Base):
@@ -112,7 +118,7 @@ class Attempt(Base):
         String(16), default=HEAD_REVISION, comment="Revision of the tables that its code was written for, as in 0002."
     )
     state: Mapped[str] = mapped_column(
-        String(16), default=AttemptState.RUNNING, comment="running, succeeded, interrupted, failed or lost."
+        String(16), default=AttemptState.RUNNING, comment="running, succeeded, stopped, interrupted, failed or lost."
     )
     phase: Mapped[str | None] = mapped_column(String(40), comment="What it is doing: preparing, training, ...")
     phase_detail: Mapped[str | None] = mapped_column(String(200), comment="The same, in a few words.")
@@ -139,6 +145,9 @@ class Attempt(Base):
     failure_class: Mapped[str | None] = mapped_column(
         String(40), comment="Kind of failure, as in gpu_memory, numerical, code; NULL: none."
     )
+    outcome: Mapped[str | None] = mapped_column(
+        String(40), comment="What a health gate found, as in entropy_collapse; NULL: none ended it."
+    )
     message: Mapped[str | None] = mapped_column(Text, comment="Why it ended, in a sentence.")
     traceback: Mapped[str | None] = mapped_column(Text, comment="Traceback of a failure.")
     log_uri: Mapped[str | None] = mapped_column(Text, comment="Where its log is.")
@@ -151,6 +160,9 @@ class Attempt(Base):
     engine: Mapped[str | None] = mapped_column(String(40), comment="Generation engine.")
     device: Mapped[str | None] = mapped_column(String(200), comment="Device it trained on.")
     num_gpus: Mapped[float | None] = mapped_column(comment="GPUs it was given.")
+    gpu_peak_flops: Mapped[float | None] = mapped_column(
+        comment="Published dense bfloat16 FLOP/s of one of them; NULL: no GPU, or one that is not known."
+    )
     num_cpus: Mapped[int | None] = mapped_column(comment="CPU cores of the host.")
     memory_bytes: Mapped[int | None] = mapped_column(comment="Memory of the host, in bytes.")
     git_revision: Mapped[str | None] = mapped_column(String(40), comment="Revision of the code; NULL: no checkout.")

@@ -102,7 +102,7 @@ def run_revisions(connection: Connection, to: str = "head") -> None:
 
 
 def _upgrade(engine: Engine, *, backup: bool, force: bool) -> Upgrade:
-    with _alone(engine) as connection:
+    with alone(engine) as connection:
         before = read_revision(connection)
         assert before is not None, "tables do not vanish"
         if before == HEAD_REVISION:  # another process did it while this one waited
@@ -133,14 +133,14 @@ def _mend_views(engine: Engine) -> tuple[str, ...]:
             )
         if not missing_views(connection) and not altered_views(connection):
             return ()
-    with _alone(engine) as connection:
+    with alone(engine) as connection:
         made = rebuild_views(connection, altered=altered_views(connection))
         write_comments(connection)
     return tuple(made)
 
 
 @contextmanager
-def _alone(engine: Engine) -> Iterator[Connection]:
+def alone(engine: Engine) -> Iterator[Connection]:
     """A write transaction beside which no other upgrade runs; waits for the one that does."""
     if engine.dialect.name == "sqlite":
         with _alone_in_file(engine) as connection:

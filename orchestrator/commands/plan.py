@@ -52,9 +52,9 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Show trials, GPUs, FLOPs, GPU-hours, wall time and storage. Nothing is run or written."""
-    from orchestrator.planning.gpus import gpu_type
     from orchestrator.planning.plan import plan_sweep
     from orchestrator.sweepfile.loading import load_sweep
+    from workers.gpus import gpu_type
 
     with _uncollected():
         loaded = load_sweep(file, overrides or ())

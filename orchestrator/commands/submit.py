@@ -157,6 +157,9 @@ def _summarise(console: Console, sweep: SweepRow, trials: list[TrialRow], *, sec
         if trial.state == "failed":
             reason = trial.message or "it never started; see logs/launch.log in its folder of artifacts"
             console.print(f"Trial {trial.trial_id} failed: {reason}", highlight=False, markup=False, style="red")
+        if trial.state == "stopped":
+            told = f"Trial {trial.trial_id} was stopped: {trial.message}"
+            console.print(told, highlight=False, markup=False, style="magenta")
 
 
 def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[TrialRow], *, interrupted: bool) -> None:
@@ -186,8 +189,9 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[Tri
 
 
 def _exit_by_outcome(trials: list[TrialRow], *, interrupted: bool) -> None:
-    """Success is nothing less than every trial at its last budget."""
+    """Success is nothing less than every trial at its last budget, or ended by a health gate: that is a result too."""
     if interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
-    if any(trial.state != "succeeded" or trial.share != 1 for trial in trials):
+    done = [trial.state == "stopped" or (trial.state == "succeeded" and trial.share == 1) for trial in trials]
+    if not all(done):
         raise typer.Exit(EXIT_SOME_FAILED)

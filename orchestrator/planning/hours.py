@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Literal
 
 from db.errors import SpecError
-from orchestrator.planning.gpus import GpuType
+from workers.gpus import GpuType
 
 # Starting points for TRL with a colocated engine, judged and not measured, at the parameters of Qwen2.5 0.5B to 72B.
 ASSUMED_UTILISATION = (

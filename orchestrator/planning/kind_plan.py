@@ -17,7 +17,6 @@ from orchestrator.planning.cost import (
     step_cost,
     trajectory_cost,
 )
-from orchestrator.planning.gpus import GpuType, gpu_type
 from orchestrator.planning.hours import (
     Interval,
     Utilisation,
@@ -36,6 +35,7 @@ from orchestrator.planning.scoring import Scoring, scorings
 from orchestrator.planning.storage import CheckpointStorage, checkpoint_storage
 from orchestrator.planning.trial_inputs import expected_lengths, recipe_of, training_of, wishes_of
 from orchestrator.sweepfile.running import Expected
+from workers.gpus import GpuType, gpu_type
 from workers.spec import Execution, TrialSpec
 
 DEFAULT_GPU = "H100-80GB"

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.planning.cost import ExpectedLengths
-from orchestrator.planning.gpus import GpuType, gpu_of_device
 from orchestrator.planning.hours import Interval, Utilisation, measured_interval, measured_shares
 from orchestrator.planning.kinds import Kind
 from orchestrator.planning.pace import CpuPace, Running, paces_of, running_of
 from orchestrator.unscored import ScoreCounts
+from workers.gpus import GpuType, gpu_of_device
 
 if TYPE_CHECKING:
     from db.measurements import MeasuredAttempt, Measurements, Reached

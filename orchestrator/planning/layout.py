@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.planning.gpus import GIGABYTE, GpuType
 from orchestrator.planning.memory import (
     PhaseMemory,
     engine_weights,
@@ -20,6 +19,7 @@ from orchestrator.planning.memory import (
 )
 from orchestrator.planning.placing_case import Case, named_gpus
 from workers.flops import DecoderShape
+from workers.gpus import GIGABYTE, GpuType
 from workers.spec.execution import SERVER_MEMORY_SHARE
 
 MICRO_BATCH_TOKENS = 8192  # enough to keep a GPU's matrix units busy; more only takes memory

@@ -13,7 +13,6 @@ from functools import lru_cache
 
 from db.errors import SpecError
 from orchestrator.planning.architectures import Architecture
-from orchestrator.planning.gpus import GPU_TYPES, GpuType
 from orchestrator.planning.layout import MIN_LIVE_COMPLETIONS, Placement, lay_out
 from orchestrator.planning.memory import Training, state_memory
 from orchestrator.planning.placing_case import (
@@ -26,6 +25,7 @@ from orchestrator.planning.placing_case import (
     named_gpus,
 )
 from workers.flops import Lora
+from workers.gpus import GPU_TYPES, GpuType
 
 STATE_SHARE = 0.55  # leaves room for activations, the engine's weights and a cache worth having
 _HELPFUL_LORA = Lora(rank=16, targets="attention")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from db.errors import SpecError
 from orchestrator.planning.architectures import Architecture
-from orchestrator.planning.gpus import GpuType
 from orchestrator.planning.memory import Training
+from workers.gpus import GpuType
 
 USABLE_SHARE = 0.94  # the rest is lost to fragmentation and to what the driver keeps
 MAX_GPUS = 1024

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from db.errors import SpecError
 from orchestrator.planning.architectures import Architecture, architecture_of
-from orchestrator.planning.gpus import GpuType, gpu_type
 from orchestrator.planning.kind_plan import DEFAULT_GPU, KindPlan, Means, plan_kind
 from orchestrator.planning.kinds import Kind, kinds_of
 from orchestrator.planning.known import KnownRuns
@@ -25,6 +24,7 @@ from orchestrator.planning.trial_plan import PlannedKind, TrialPlan, with_trials
 from orchestrator.runnable import reasons_against, shortened
 from orchestrator.sweepfile.loading import LoadedSweep
 from orchestrator.unscored import unscored
+from workers.gpus import GpuType, gpu_type
 from workers.spec import Model, TrialSpec
 
 

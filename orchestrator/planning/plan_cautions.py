@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from orchestrator.planning.gpus import GIGABYTE, GpuType
 from orchestrator.planning.hours import ASSUMED_UTILISATION
 from orchestrator.planning.kind_plan import KindPlan
 from orchestrator.planning.local_data import last_prompts, local_data_facts
@@ -15,6 +14,7 @@ from orchestrator.planning.totals import Totals
 from orchestrator.planning.trial_plan import PlannedKind
 from orchestrator.sweepfile.language import SweepFile
 from orchestrator.sweepfile.running import Expected, Limits
+from workers.gpus import GIGABYTE, GpuType
 
 _SMALLEST_JUDGED = ASSUMED_UTILISATION[0][0]
 

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.planning.gpus import GIGABYTE
 from orchestrator.planning.kind_plan import KindPlan
 from orchestrator.planning.plan import SweepPlan
 from orchestrator.planning.trial_plan import PlannedKind
 from orchestrator.screens.plan_totals import totals_of
 from orchestrator.screens.plan_units import digits, flops, short_interval
+from workers.gpus import GIGABYTE
 
 MOST_ROWS = 60
 _WIDE = 120

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.planning.cost import ExpectedLengths
-from orchestrator.planning.gpus import GIGABYTE
 from orchestrator.planning.hours import Utilisation
 from orchestrator.planning.kind_plan import KindPlan, OnGpus
 from orchestrator.planning.plan import SweepPlan
 from orchestrator.planning.totals import Totals
 from orchestrator.screens.plan_units import digits, flops, hours_interval, interval, size
+from workers.gpus import GIGABYTE
 
 _PHASES = {
     "generation": "generation",

@@ -13,6 +13,7 @@ from db.states import TrialState
 _STYLES = {
     TrialState.RUNNING: "cyan",
     TrialState.SUCCEEDED: "green",
+    TrialState.STOPPED: "magenta",
     TrialState.FAILED: "bold red",
     TrialState.RECOVERING: "yellow",
     TrialState.PAUSED: "yellow",
@@ -89,6 +90,8 @@ def _state(trial: TrialRow) -> Text:
         return Text(f"{trial.phase}{detail}", style=style)
     if trial.state == TrialState.FAILED and trial.failure_class:
         return Text(f"failed ({trial.failure_class})", style=style)
+    if trial.state == TrialState.STOPPED and trial.outcome:
+        return Text(f"stopped ({trial.outcome})", style=style)
     if trial.attempt is not None and trial.attempt > 1 and trial.state != TrialState.SUCCEEDED:
         return Text(f"{trial.state}, attempt {trial.attempt}", style=style)
     return Text(trial.state, style=style)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from db.errors import SpecError
-from orchestrator.planning.gpus import gpu_type
+from workers.gpus import gpu_type
 from workers.spec import Count, PositiveFloat, PositiveInt, Probability, Strict, Text
 
 

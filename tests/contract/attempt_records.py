@@ -18,7 +18,10 @@ from db.records import (
 from db.states import AttemptState
 from tests.records import evaluation, step
 
-HELDOUT = DataSetRecord("heldout", None, "d" * 64, num_problems=3, problem_sha256s=("1" * 64, "2" * 64, "3" * 64))
+HELDOUT = DataSetRecord(
+    "heldout", None, "d" * 64, num_problems=3, problem_sha256s=("1" * 64, "2" * 64, "3" * 64),
+    problem_sources=("math__gsm8k", "math__gsm8k", "stem__web"),
+)  # fmt: skip
 RESULTS = (ProblemResult(0, probability=0.25), ProblemResult(1, probability=0.5), ProblemResult(2, probability=0.75))
 
 STORY: tuple[AttemptRecord, ...] = (
@@ -27,7 +30,8 @@ STORY: tuple[AttemptRecord, ...] = (
     ModelRecord("m", 10, 12, nominal_params=11.0, source="org/m", revision="main", weights_sha256="a" * 64),
     Provenance(
         execution={"identity_version": 1, "cpus": 2}, execution_hash="v1:" + "b" * 64,
-        engine="transformers", device="cpu", num_gpus=0.0, num_cpus=2, memory_bytes=1 << 33, git_revision="f" * 40,
+        engine="transformers", device="cpu", num_gpus=0.0, gpu_peak_flops=None, num_cpus=2, memory_bytes=1 << 33,
+        git_revision="f" * 40,
         git_dirty=False, rlsweep_version="0.1.0", python_version="3.11.7", torch_version="2.11.0+cpu",
         transformers_version="5.10.4", trl_version="1.16.0", vllm_version=None, ray_version="2.60.0",
     ),

@@ -34,6 +34,12 @@ TRIALS = {
 MODEL = ModelRecord(
     "m", 10, 12, nominal_params=11.0, family="f", variant="base", weights_sha256="a" * 64, warm_up_score=0.2
 )
+# A hundred prompts, two of them the same.
+DATA = DataSetRecord(
+    "d", None, "c" * 64, 100, unique_prompts=99, rows_read=120, near_duplicates_dropped=15, too_long_dropped=5,
+    problem_sha256s=tuple(f"{number:064x}" for number in range(100)),
+    problem_sources=("math__gsm8k",) * 60 + ("logic__zebra_puzzle",) * 40,
+)  # fmt: skip
 FIT: dict[str, Any] = {
     "rlsweep_version": "0.1.0", "scope": "inter-model", "x": "samples", "benchmark": "heldout", "protocol": "exact",
     "k_form": "free", "estimator": "ols-log", "settings": {"draws": 10}, "data_sha256": "a" * 64, "num_points": 4,
@@ -49,7 +55,7 @@ def fill(database: Engine) -> dict[str, int]:
 
     def start(name: str) -> AttemptStore:
         store = claim(database, trial_id=numbers[name], sweep_id=sweep.sweep_id, process=HERE)
-        store.record(*STORY[:2], MODEL, STORY[3], DataSetRecord("d", None, "c" * 64, 1000, unique_prompts=990))
+        store.record(*STORY[:2], MODEL, STORY[3], DATA)
         return store
 
     for name, scores in {

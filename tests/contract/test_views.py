@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, Engine, Table, select
+from sqlalchemy import ColumnElement, Engine, Table, select, update
 
+from db.connection.engines import begin_write
 from db.reader import Reader
 from db.records import EvaluationRecord, ImportedFile, ImportedRun, ModelRecord, StepRecord
 from db.states import AttemptState
 from db.store import AttemptStore, PlanStore, claim
 from db.store.imports import ImportStore
+from db.tables import Attempt
 from db.views import (
     attempt_failure,
     data_reuse,
@@ -21,6 +23,8 @@ from db.views import (
     flop_ledger,
     group_size_curve,
     learning_curve,
+    prompt_exposure,
+    step_phase,
     sweep_coverage,
     trial_status,
 )
@@ -54,7 +58,8 @@ def test_final_results_are_the_last_scores_with_the_first_and_the_best(database:
         model="m", family="f", variant="base", num_params=10, total_params=12, nominal_params=11.0, data="d",
         algorithm="grpo", seed=1, group_size=8, tau=5.0, learning_rate=1e-6, origin="native", trial_state="succeeded",
         protocol="exact", problems=600, samples_per_problem=None, step=2, samples=128, tokens=13312, flops=2e19,
-        paper_flops=None, train_seconds=1.0, score=0.45, test_loss=0.55, standard_error=0.01, first_test_loss=0.8,
+        paper_flops=None, train_seconds=1.0, gpu_hours=0.5 / 3600,
+        score=0.45, test_loss=0.55, standard_error=0.01, first_test_loss=0.8,
         best_test_loss=0.5, gain=0.25,
     )  # fmt: skip
     check(
@@ -109,8 +114,35 @@ def test_reuse_is_held_against_the_twin_that_differs_in_nothing_else(database: E
     for row, (loss, single) in zip(reused, [(0.8, 0.8), (0.5, 0.6), (0.55, 0.5)], strict=True):
         check(
             row, test_loss=loss, baseline_test_loss=single, loss_difference=loss - single, loss_ratio=loss / single,
-            tau=5.0, unique_prompts=990, seed=1, data="d",
+            tau=5.0, unique_prompts=99, uses_per_prompt=row["samples"] / 99, seed=1, data="d",
         )  # fmt: skip
+
+
+def test_exposure_goes_round_the_prompts_in_their_order(database: Engine) -> None:
+    trials = fill(database)
+    found = rows(database, prompt_exposure, prompt_exposure.c.trial_id == trials["reused"], by="position")
+    assert [row["times_drawn"] for row in found] == [2] * 28 + [1] * 72  # 128 draws
+    check(found[60], model="m", tau=5.0, position=60, sha256=f"{60:064x}", data_source="logic__zebra_puzzle")
+
+
+def test_phases_have_their_seconds_and_both_counts_of_flops(database: Engine) -> None:
+    trials = fill(database)
+    single = (step_phase.c.trial_id == trials["single"], step_phase.c.step == 2)
+    found = {row["phase"]: row for row in rows(database, step_phase, *single, step_phase.c.seconds > 0, by="phase")}
+    assert list(found) == ["evaluation", "generation", "reward", "update"]
+    check(found["generation"], seconds=0.2, gpu_seconds=0.0, flops=1e18, executed_flops=2e18, utilisation=None)
+    check(found["update"], seconds=0.2, flops=9e18, executed_flops=1.2e19)
+    check(found["reward"], seconds=0.1, flops=0.0, executed_flops=0.0)
+    check(found["evaluation"], flops=1e9, executed_flops=None)
+
+
+def test_utilisation_is_of_all_the_gpus_that_were_held(database: Engine) -> None:
+    trials = fill(database)
+    with begin_write(database) as connection:
+        connection.execute(update(Attempt).values(num_gpus=8.0, gpu_peak_flops=1e18))
+    which = (step_phase.c.trial_id == trials["single"], step_phase.c.step == 1, step_phase.c.phase == "generation")
+    (row,) = rows(database, step_phase, *which, by="step")
+    check(row, gpu_seconds=1.6, peak_flops=1.6e18, utilisation=1 / 1.6)
 
 
 def test_group_sizes_are_averaged_over_seeds(database: Engine) -> None:

@@ -20,7 +20,7 @@ from db.reader import Reader
 from db.tables import Attempt, Model, Trial
 from db.upkeep.backup import back_up
 from db.upkeep.health import Verdict, examine
-from db.upkeep.migrate import Upgrade, alembic_config, run_revisions, upgrade
+from db.upkeep.migrate import Upgrade, alembic_config, alone, run_revisions, upgrade
 from db.upkeep.revisions import HEAD_REVISION, REVISIONS, read_revision
 from tests.old_database import FIRST, make_old_database, old_rows, rows_of
 from tests.postgresql import PostgresqlServer
@@ -81,7 +81,7 @@ def test_the_migrations_make_what_the_models_describe(database: Engine) -> None:
 @pytest.mark.parametrize("start", REVISIONS[:-1])
 def test_every_row_outlives_an_upgrade_from_any_revision(old_url: URL, start: str) -> None:
     engine = connect(old_url)
-    with begin_write(engine) as connection:
+    with alone(engine) as connection:
         run_revisions(connection, start)
     assert upgrade(engine).before == start
     after = rows_of(open_database(old_url, create=False))

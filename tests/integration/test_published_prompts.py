@@ -97,9 +97,19 @@ def test_a_trial_goes_through_its_slice_twice_and_is_scored_on_what_was_held_out
     assert [(row["step"], row["problems"], row["samples_per_problem"]) for row in scores] == [(0, 4, 2), (4, 4, 2)]
     engine = open_database(sqlite_url, create=False)
     with engine.connect() as connection:
-        found = connection.execute(text("SELECT num_problems, unique_prompts FROM data_set ORDER BY id")).all()
+        sets = connection.execute(text("SELECT num_problems, unique_prompts, rows_read FROM data_set")).all()
+        exposure = connection.execute(text("SELECT times_drawn, data_source FROM prompt_exposure")).all()
+        verdicts = connection.execute(
+            text("SELECT completions, trained_completions, unanswered_completions, reward_exceptions FROM live_step")
+        ).all()
+        costs = connection.execute(
+            text("SELECT SUM(executed_flops / flops), MIN(executed_flops / flops) FROM step_phase WHERE flops > 0")
+        ).one()
     engine.dispose()
-    assert sorted(found, key=str) == [(4, None), (8, 8)]
+    assert sorted(sets, key=str) == [(4, None, None), (8, 8, 25)]
+    assert exposure == [(2, "math__made")] * 8
+    assert verdicts == [(8, 8, 8, 0)] * 4  # a random policy puts nothing in a box
+    assert costs[1] > 1, "what is padded costs more than what is needed"
 
 
 def test_prompts_that_changed_since_the_trial_was_submitted_are_refused(

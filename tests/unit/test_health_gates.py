@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from db.errors import UnhealthyTrial
-from workers.failures import failure_class
 from workers.health import WATCHED, HealthGates, Heartbeat, watch_for_stall
 from workers.spec import Health
 
@@ -66,7 +65,7 @@ def test_what_an_earlier_attempt_saw_counts() -> None:
     gates.look(row(kl=2.0))
     with pytest.raises(UnhealthyTrial, match=r"kl_blow_up: health\.max_kl 1 was passed in 3 steps.*step 7") as caught:
         gates.end_the_unhealthy(7)
-    assert failure_class(caught.value) == "kl_blow_up"
+    assert caught.value.outcome == "kl_blow_up"
 
 
 def test_a_heart_that_stops_is_noticed_and_one_that_beats_is_not() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from db.errors import SpecError
-from orchestrator.planning.gpus import gpu_type
 from orchestrator.planning.kind_plan import KindPlan, OnGpus
 from orchestrator.planning.plan import SweepPlan, UnplannableSweep, plan_sweep
 from orchestrator.sweepfile.loading import load_sweep
+from workers.gpus import gpu_type
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 SHIPPED = sorted(SWEEPS.glob("*.yaml"))

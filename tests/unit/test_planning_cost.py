@@ -21,7 +21,6 @@ from orchestrator.planning.cost import (
     steps_to_reach,
     trajectory_cost,
 )
-from orchestrator.planning.gpus import gpu_type
 from orchestrator.planning.hours import (
     Job,
     assumed_utilisation,
@@ -33,6 +32,7 @@ from orchestrator.planning.memory import Training
 from orchestrator.planning.placing_case import BatchRecipe
 from orchestrator.planning.storage import checkpoint_bytes, checkpoint_storage
 from workers.flops import Lora
+from workers.gpus import gpu_type
 from workers.milestones import is_due
 from workers.spec import Evaluation, MadeModel, Model, WarmUp
 
@@ -312,7 +312,7 @@ def test_what_cannot_mean_anything_is_refused(call: object, message: str) -> Non
 def test_planning_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
-        "from orchestrator.planning import architectures, cost, gpus, hours, memory, placement, storage\n"
+        "from orchestrator.planning import architectures, cost, hours, memory, placement, storage\n"
         "from workers.spec import MadeModel, Model, WarmUp\n"
         "made = MadeModel(hidden_size=8, intermediate_size=8, num_attention_heads=2, num_key_value_heads=1,"
         " warm_up=WarmUp(learning_rate=0.1))\n"

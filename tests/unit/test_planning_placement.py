@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from db.errors import SpecError
 from orchestrator.planning.architectures import Architecture, known_architecture
-from orchestrator.planning.gpus import GPU_TYPES, GpuType, gpu_type
 from orchestrator.planning.memory import (
     Training,
     activation_memory,
@@ -22,6 +21,7 @@ from orchestrator.planning.memory import (
 from orchestrator.planning.placement import DoesNotFitError, place
 from orchestrator.planning.placing_case import USABLE_SHARE, BatchRecipe, Wishes
 from workers.flops import Lora
+from workers.gpus import GPU_TYPES, GpuType, gpu_type
 
 LADDER = ["0.5B", "1.5B", "3B", "7B", "14B", "32B", "72B"]
 PAPER = BatchRecipe(512, 8, 4, max_prompt_tokens=2048, max_completion_tokens=4096)

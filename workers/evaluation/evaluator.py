@@ -56,7 +56,12 @@ class Evaluator:
         each = tuple(problem.sha256 for problem in self.problems)
         whole = sha256("\n".join(each).encode()).hexdigest()
         return DataSetRecord(
-            name=f"heldout-{len(each)}", revision=None, sha256=whole, num_problems=len(each), problem_sha256s=each
+            name=f"heldout-{len(each)}",
+            revision=None,
+            sha256=whole,
+            num_problems=len(each),
+            problem_sha256s=each,
+            problem_sources=tuple(problem.data_source for problem in self.problems),
         )
 
     def names(self, evaluation: Evaluation) -> tuple[str, str]:

@@ -89,7 +89,11 @@ class TrainingSet:
             sha256=self.sha256,
             num_problems=len(self),
             unique_prompts=self.curriculum.unique_prompts,
+            rows_read=self.kept.rows,
+            near_duplicates_dropped=self.kept.near_duplicates,
+            too_long_dropped=self.kept.too_long,
             problem_sha256s=tuple(prompt.row_sha256 for prompt in self.curriculum.prompts),
+            problem_sources=tuple(prompt.data_source for prompt in self.curriculum.prompts),
         )
 
 

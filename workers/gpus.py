@@ -1,4 +1,4 @@
-"""What a GPU is to the planner: memory, peak arithmetic speed, and how many of them share a node.
+"""What a kind of GPU is, to the planner and to utilisation: memory, peak arithmetic speed, how many share a node.
 
 The table holds published figures; another GPU is described in its name, `MI300X-192GB@1307TFLOPS`. Memory is the
 published capacity in decimal gigabytes, which is never more than the driver reports. Peak is dense bfloat16 with

@@ -183,7 +183,6 @@ def test_counts_tell_what_a_reward_of_zero_hides(pool: RewardPool) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("codegen__humaneval", "sandbox"),
         ("stem_web", "another model"),
         ("stem__web", "another model"),
         ("table__hitab", "openai/gsm8k"),

@@ -7,7 +7,7 @@ from orchestrator.planning.memory import Training
 from orchestrator.planning.placing_case import MAX_GPUS, BatchRecipe, Wishes
 from orchestrator.sweepfile.running import Expected
 from workers.flops import Lora
-from workers.spec import Execution, TrialSpec
+from workers.spec import TrialSpec
 
 _TASK_PROMPT_TOKENS = {"affine-lookup": 9}  # all of its prompts are as long as `dv(854)`, with two marks of turns
 _REFERENCE_BYTES = {"bfloat16": 2, "float32": 4}
@@ -36,13 +36,16 @@ def training_of(spec: TrialSpec) -> Training:
     )
 
 
-def wishes_of(execution: Execution, *, gpus: int | None) -> Wishes:
+def wishes_of(spec: TrialSpec, *, gpus: int | None) -> Wishes:
     """What the file fixes of where a trial runs; `gpus` is how many there are, None: as many as wanted."""
+    execution = spec.execution
+    # Processes that share an engine would wait for each other's turns.
+    alone = 1 if spec.environment is not None else None
     return Wishes(
         gpus=execution.gpus,
         server_gpus=execution.server_gpus or 0,
         nodes=execution.nodes,
-        tensor_parallel=execution.tensor_parallel,
+        tensor_parallel=execution.tensor_parallel or alone,
         micro_batch=execution.micro_batch,
         sleep_mode=execution.sleep_mode,
         max_gpus=gpus or MAX_GPUS,

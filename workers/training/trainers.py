@@ -113,10 +113,12 @@ class _BlockTrainer:
         What is drawn must not depend on how many processes there are. Transformers generates for small models on CPUs,
         where that is cheap.
         """
-        order = self.layout.completion_order
-        everywhere = zip(order, gather_object(prompts), strict=True)
-        whole = draw([prompt for _, prompt in sorted(everywhere, key=lambda pair: pair[0])])
-        mine = self.layout.places_of(self.accelerator.process_index)
+        everywhere = gather_object(prompts)
+        # A block has its prompts dealt out by updates; one that is drawn piece by piece has each piece in order.
+        order = list(range(len(everywhere))) if self._draws_anew else self.layout.completion_order
+        in_order = sorted(zip(order, everywhere, strict=True), key=lambda pair: pair[0])
+        whole = draw([prompt for _, prompt in in_order])
+        mine = Share(self.accelerator.process_index, self.accelerator.num_processes).of(order)
         return tuple(_rows(value, mine, of=len(order)) for value in whole)
 
     @property

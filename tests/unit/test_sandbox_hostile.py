@@ -25,6 +25,7 @@ MARKER = f"left-behind-by-{os.getpid()}"
 LIMITS = Limits(wall_seconds=2, cpu_seconds=1, memory_bytes=256 * 2**20, output_bytes=10_000, value_bytes=2**20)
 ISOLATIONS = [isolation for isolation in isolations() if problem_of(isolation) is None]
 PR_SET_CHILD_SUBREAPER = 36
+OTHERS: set[psutil.Process] = set()  # children of this process that other tests have started
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the attacks name system calls by number")
 
@@ -37,6 +38,7 @@ def orphans_come_to_us() -> Iterator[None]:
     """Processes that a sandbox leaves behind become children of this one, where they are found."""
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    OTHERS.update(psutil.Process().children(recursive=True))
     yield
     libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
@@ -128,11 +130,16 @@ def _aimed(source: str, planted: dict[str, str]) -> str:
 
 def _assert_no_process_is_left() -> None:
     deadline = time.monotonic() + 2
-    while (left := psutil.Process().children(recursive=True)) and time.monotonic() < deadline:
-        with suppress(ChildProcessError):  # orphans that have ended are ours to take off the process table
-            os.waitpid(-1, os.WNOHANG)
+    while (left := _children()) and time.monotonic() < deadline:
+        for child in left:  # orphans that have ended are ours to take off the process table
+            with suppress(ChildProcessError):
+                os.waitpid(child.pid, os.WNOHANG)
         time.sleep(0.001)
     assert not left
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True)) - OTHERS
 
 
 def _state_of_the_machine(home: Path) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
 import resource
@@ -144,6 +145,7 @@ def _children() -> set[psutil.Process]:
 
 def _state_of_the_machine(home: Path) -> object:
     """Limits, files and settings that an attack could have changed."""
+    gc.collect()  # or else what earlier tests left open is closed in between, and seems to be the attack's doing
     places = [home, PROJECT, Path("/"), Path("/tmp"), Path("/var/tmp"), Path("/dev"), Path("/dev/shm")]
     return (
         [resource.getrlimit(number) for number in range(16)],

@@ -72,8 +72,8 @@ def run(folder: Path, models: Path, *recipe: str, **options: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
+def models(made_models: Path) -> Path:
+    return made_models
 
 
 @pytest.fixture(scope="module")

@@ -203,6 +203,7 @@ def test_the_answer_is_what_the_policy_says_at_the_end(turns: list[dict[str, Any
     [
         ({"algorithm": {"baseline": "leave_one_out"}}, "environment does not go with loss.baseline leave_one_out"),
         ({"execution": {"gpus": 2, "tensor_parallel": 2}}, "environment does not go with tensor_parallel 2"),
+        ({"execution": {"gpus": 2, "sleep_mode": True}}, "environment does not go with sleep_mode on 2 GPUs"),
         ({"execution": {"processes": 2}}, "environment.factory does not go with resources.processes 2"),
     ],
 )

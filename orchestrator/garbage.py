@@ -31,6 +31,10 @@ REASONS: dict[Reason, str] = {
 }
 
 
+# The last attempt may not have told the database everything: it was lost, or another is about to begin.
+_UNHEARD = (TrialState.QUEUED, TrialState.RUNNING, TrialState.RECOVERING)
+
+
 @dataclass(frozen=True)
 class Garbage:
     """Something to delete, and why. `checkpoint` is its row, where there is one."""
@@ -46,11 +50,13 @@ class Found:
     """What lies in a trial's places: checkpoints or parts of some, and staging folders.
 
     `is_waited_for`: records of the trial wait on this machine for its database, and may be of what no row knows.
+    `is_shared`: some lie in an object store, for which records may wait on another machine.
     """
 
     uris: Sequence[str]
     staging: Sequence[Path]
     is_waited_for: bool
+    is_shared: bool
 
 
 def garbage_of(trial: TrialFiles, found: Found, *, keep: int) -> Iterator[Garbage]:
@@ -78,13 +84,14 @@ def garbage_of(trial: TrialFiles, found: Found, *, keep: int) -> Iterator[Garbag
 def _without_use(trial: TrialFiles, found: Found, *, kept_names: set[str | None]) -> Iterator[Garbage]:
     """Files whose row says that they are deleted, and files without a row."""
     deleted = {name_of(row.uri): row for row in trial.checkpoints if row.deleted_at is not None}
+    may_be_known_later = found.is_waited_for or (found.is_shared and trial.state in _UNHEARD)
     for uri in found.uris:
         name = name_of(uri)
         if name is None or name in kept_names:
             continue
         if name in deleted:
             yield Garbage(trial.trial_id, uri, "deleted", deleted[name])
-        elif not found.is_waited_for:
+        elif not may_be_known_later:
             yield Garbage(trial.trial_id, uri, "unknown")
 
 

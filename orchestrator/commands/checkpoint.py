@@ -182,8 +182,10 @@ def _found(trial: TrialFiles, places: ArtifactPlaces) -> Found:
 
     No other folder is looked into, whatever a row says.
     """
+    from pathlib import Path
+
     from orchestrator.garbage import Found
-    from workers.checkpointing.saving import checkpoints_in
+    from workers.checkpointing.saving import checkpoints_in, is_url
     from workers.checkpointing.staging import staging_folders
 
     folder = places.folder.trial(trial.science_hash)
@@ -191,7 +193,14 @@ def _found(trial: TrialFiles, places: ArtifactPlaces) -> Found:
     named = {row.uri.rpartition("/")[0] for row in trial.checkpoints}
     before = {each for each in named if each.endswith(f"/trials/{folder.name}/checkpoints")}
     uris = [uri for each in sorted(before | {place}) for uri in checkpoints_in(each)]
-    return Found(uris=uris, staging=staging_folders(folder), is_waited_for=any((folder / "spool").glob("*")))
+    # An attempt keeps its spool and its staging beside the folder of its checkpoints.
+    beside = sorted({folder.resolve()} | {Path(each).parent.resolve() for each in before if not is_url(each)})
+    return Found(
+        uris=uris,
+        staging=[staging for each in beside for staging in staging_folders(each)],
+        is_waited_for=any(any((each / "spool").glob("*")) for each in beside),
+        is_shared=any(map(is_url, before | {place})),
+    )
 
 
 def _kept(engine: Engine, trial_id: int) -> int:

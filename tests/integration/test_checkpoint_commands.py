@@ -61,6 +61,10 @@ class Study:
     def place(self) -> str:
         return f"{self._store or self.artifacts}/trials/v1-1/checkpoints"
 
+    @property
+    def is_in_a_store(self) -> bool:
+        return self._store is not None
+
     def run(self, *arguments: str) -> Outcome:
         return self._run("checkpoint", *arguments)
 
@@ -259,6 +263,27 @@ def test_what_no_row_knows_yet_stays_while_records_wait(study: Study) -> None:
     (spool / "attempt-0001.jsonl").unlink()
     assert study.gc("--yes") == {(checkpoint_name(7, 1), "unknown")}
     assert study.names() == []
+
+
+def test_records_are_looked_for_wherever_a_trial_has_had_checkpoints(study: Study) -> None:
+    attempt = study.claim()
+    study.save(attempt, 1)
+    attempt.end(AttemptState.INTERRUPTED)
+    save(study.place, 7, staging=study.folder / "staging")
+    spool = study.artifacts / "trials" / "v1-1" / "spool"
+    spool.mkdir()
+    (spool / "attempt-0001.jsonl").touch()
+    assert study.gc("--yes", "--artifacts", str(study.folder / "another")) == set()
+    assert len(study.names()) == 2
+
+
+def test_a_store_keeps_what_another_machine_may_still_tell_of(placed: Study) -> None:
+    attempt = placed.claim()
+    save(placed.place, 7, staging=placed.folder / "staging")
+    PlanStore(placed.engine).declare_lost(placed.registered.sweep_id, is_dead=lambda process: True)
+    kept = {(checkpoint_name(7, 1), "unknown")}
+    assert placed.gc("--yes") == (set() if placed.is_in_a_store else kept)
+    assert attempt.number == 1
 
 
 def test_a_checkpoint_that_is_reached_by_another_path_is_not_unknown(study: Study) -> None:

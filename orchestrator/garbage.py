@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlalchemy import Engine
 
-from db.checkpoints import CheckpointRow, TrialFiles
+from db.checkpoints import CheckpointRow, TrialFiles, checkpoints_of
 from db.states import FINAL_TRIAL_STATES, TrialState
 from db.store.retired import retire_checkpoints
 from workers.checkpointing.folders import remove
@@ -31,10 +31,6 @@ REASONS: dict[Reason, str] = {
 }
 
 
-# The last attempt may not have told the database everything: it was lost, or another is about to begin.
-_UNHEARD = (TrialState.QUEUED, TrialState.RUNNING, TrialState.RECOVERING)
-
-
 @dataclass(frozen=True)
 class Garbage:
     """Something to delete, and why. `checkpoint` is its row, where there is one."""
@@ -49,14 +45,13 @@ class Garbage:
 class Found:
     """What lies in a trial's places: checkpoints or parts of some, and staging folders.
 
-    `is_waited_for`: records of the trial wait on this machine for its database, and may be of what no row knows.
-    `is_shared`: some lie in an object store, for which records may wait on another machine.
+    `is_waited_for`: records of the trial wait for its database, or may on a machine that cannot be looked at from here.
+    They may be of what no row knows.
     """
 
     uris: Sequence[str]
     staging: Sequence[Path]
     is_waited_for: bool
-    is_shared: bool
 
 
 def garbage_of(trial: TrialFiles, found: Found, *, keep: int) -> Iterator[Garbage]:
@@ -84,14 +79,13 @@ def garbage_of(trial: TrialFiles, found: Found, *, keep: int) -> Iterator[Garbag
 def _without_use(trial: TrialFiles, found: Found, *, kept_names: set[str | None]) -> Iterator[Garbage]:
     """Files whose row says that they are deleted, and files without a row."""
     deleted = {name_of(row.uri): row for row in trial.checkpoints if row.deleted_at is not None}
-    may_be_known_later = found.is_waited_for or (found.is_shared and trial.state in _UNHEARD)
     for uri in found.uris:
         name = name_of(uri)
         if name is None or name in kept_names:
             continue
         if name in deleted:
             yield Garbage(trial.trial_id, uri, "deleted", deleted[name])
-        elif not may_be_known_later:
+        elif not found.is_waited_for:
             yield Garbage(trial.trial_id, uri, "unknown")
 
 
@@ -100,7 +94,11 @@ def collect(engine: Engine, trial: TrialFiles, garbage: Sequence[Garbage]) -> bo
     ids = [each.checkpoint.id for each in garbage if each.checkpoint is not None]
     if not retire_checkpoints(engine, trial_id=trial.trial_id, attempts=trial.attempts, checkpoint_ids=ids):
         return False
+    # Records that waited may have been delivered since the rows were read.
+    known = {name_of(row.uri) for row in checkpoints_of(engine, [trial.trial_id]) if row.deleted_at is None}
     for each in garbage:
+        if each.reason == "unknown" and name_of(each.uri) in known:
+            continue
         if each.reason == "staging":
             remove(Path(each.uri))
         else:

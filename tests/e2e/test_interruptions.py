@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.command_line import CommandLine, is_running, kill_group, tiny_folder
 
-STEPS = 100
+STEPS = 200
 
 pytestmark = pytest.mark.timeout(600)  # five processes start anew in each, beside whatever else is tested
 SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", f"budgets.at=[{STEPS}]")
@@ -41,28 +41,36 @@ def assert_finished_as_if_uninterrupted(rlsweep: CommandLine, uninterrupted: Com
     assert {row[0] for row in rlsweep.rows("SELECT state FROM trial")} == {"succeeded"}
 
 
+def disturb(folder: CommandLine, trial: int, moments: Random) -> None:
+    """Kill the first two attempts at trial 1; ask the first at trial 2 to stop, and kill the Ray worker of the second.
+
+    From the first step on, so wherever the attempt then is: drawing, updating, scoring or saving.
+    """
+    for attempt in (1, 2):
+        sql = f"SELECT 1 FROM step WHERE trial_id = {trial} AND attempt = {attempt}"
+        folder.wait_for_rows(sql, f"attempt {attempt} at trial {trial} has taken a step")
+        time.sleep(moments.uniform(0.0, 0.6))
+        pid = folder.living_pid(trial)
+        if (trial, attempt) == (2, 1):
+            os.kill(pid, signal.SIGTERM)
+        else:
+            os.kill(psutil.Process(pid).ppid() if trial == 2 else pid, signal.SIGKILL)
+
+
 def test_trials_that_are_killed_at_random_moments_or_asked_to_stop_are_started_again_by_themselves(
     folder: CommandLine, uninterrupted: CommandLine
 ) -> None:
-    """One is killed twice; the other is asked to stop, then loses its Ray worker, which takes the attempt with it."""
     driver = folder.start(*SUBMIT, "--set", "checkpoints.every_steps=3")
-    moments = Random(os.getpid())
     try:
-        for attempt, trial in itertools.product((1, 2), (1, 2)):
-            # From its first step on, so wherever it then is: drawing, updating, scoring or saving.
-            sql = f"SELECT 1 FROM step WHERE trial_id = {trial} AND attempt = {attempt}"
-            folder.wait_for_rows(sql, f"attempt {attempt} at trial {trial} has taken a step")
-            time.sleep(moments.uniform(0.0, 0.6))
-            pid = folder.living_pid(trial)
-            if (attempt, trial) == (1, 2):
-                os.kill(pid, signal.SIGTERM)
-            else:
-                os.kill(psutil.Process(pid).ppid() if trial == 2 else pid, signal.SIGKILL)
+        with ThreadPoolExecutor() as pool:  # at once, or one would be done before its turn comes
+            tasks = [pool.submit(disturb, folder, trial, Random(os.getpid() + trial)) for trial in (1, 2)]
+        for task in tasks:
+            task.result()
         output, _ = driver.communicate(timeout=240)
         assert driver.returncode == 0, output
     finally:
         kill_group(driver)
-    assert not is_running(pid)
+    assert not any(is_running(pid) for (pid,) in folder.rows("SELECT pid FROM attempt"))
     for trial, ended in {1: "lost", 2: "interrupted"}.items():
         states = folder.rows(f"SELECT number, state FROM attempt WHERE trial_id = {trial} ORDER BY number")
         assert states == [(1, ended), (2, "lost"), (3, "succeeded")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import math
 import sys
@@ -46,16 +47,32 @@ def import_trl(engine: Engine) -> None:
 
     TRL imports vLLM wherever it finds it installed. It is told that there is none, for the time of its import.
     """
-    if engine == "vllm" or "trl" in sys.modules:
+    if "trl" in sys.modules:
         return
-    from trl import import_utils
+    with _kept_for_good():
+        from trl import import_utils
 
-    found = import_utils.is_vllm_available
-    import_utils.is_vllm_available = lambda min_version=None: False
+        found = import_utils.is_vllm_available
+        if engine != "vllm":
+            import_utils.is_vllm_available = lambda min_version=None: False
+        try:
+            importlib.import_module("workers.training.trainers")
+        finally:
+            import_utils.is_vllm_available = found
+
+
+@contextmanager
+def _kept_for_good() -> Iterator[None]:
+    """Modules are no garbage: the collector is not to search them, neither while they are loaded nor later.
+
+    That takes a fifth of the time of loading them, and its part of every full round as long as the process lives.
+    """
+    gc.disable()
     try:
-        importlib.import_module("workers.training.trainers")
+        yield
     finally:
-        import_utils.is_vllm_available = found
+        gc.freeze()
+        gc.enable()
 
 
 def describe_attempt(spec: TrialSpec, engine: Engine) -> Provenance:

@@ -66,12 +66,12 @@ def t_quantile(df: float) -> float:
     return float(stdtrit(df, 0.975))
 
 
-def autocorrelation(design: Design, residual: FloatArray) -> tuple[float | None, float]:
+def autocorrelation(run: IntArray, residual: FloatArray) -> tuple[float | None, float]:
     """Lag-1 correlation of residuals inside runs, and the variance inflation 1 + 2 r1 / (1 - r2/r1) it stands for."""
     total = float(np.sum(residual**2))
     lagged = []
     for lag in (1, 2):
-        same = design.run[lag:] == design.run[:-lag]
+        same = run[lag:] == run[:-lag]
         lagged.append(float(np.sum(residual[lag:][same] * residual[:-lag][same])))
     if total <= 0:
         return None, 1.0
@@ -84,7 +84,7 @@ def autocorrelation(design: Design, residual: FloatArray) -> tuple[float | None,
 def spread_of(design: Design, moments: Moments) -> Spread:
     """Residual variance about the free slopes of every size, within runs and between runs."""
     residual = np.sqrt(moments.weight) * (moments.y + moments.slopes[design.size] * moments.x)
-    r1, inflation = autocorrelation(design, residual)
+    r1, inflation = autocorrelation(design.run, residual)
     points, runs = np.bincount(design.size), np.bincount(design.run_size)
     point = _point_variance(design, residual, points - runs - 1)
     between_df = design.num_runs - design.num_sizes

@@ -24,7 +24,7 @@ def curvature(design: Design, moments: Moments) -> tuple[float, list[int]] | Non
         if np.sum(mine) < len(design.runs_of(size)) + 5:
             return None
         gains[size], residual[mine] = _cubic_gain(design, moments, mine)
-    _, inflation = autocorrelation(design, residual)
+    _, inflation = autocorrelation(design.run, residual)
     df = len(design.rows) / inflation - design.num_runs - 3 * design.num_sizes
     rss = float(residual @ residual)
     if df < 1 or rss <= 0:

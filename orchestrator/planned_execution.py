@@ -43,7 +43,7 @@ def _largest(plan: SweepPlan) -> str:
     """`qwen2.5-7b is planned for 4 H100-80GB GPUs`."""
     most = max((kind.plan for kind in plan.kinds), key=lambda kind: kind.gpus)
     assert most.on_gpus is not None
-    return f"{most.kind.label} is planned for {named_gpus(most.on_gpus.placement.gpus, most.on_gpus.gpu)}"
+    return f"{most.kind.label} is planned for {named_gpus(most.on_gpus.placement.all_gpus, most.on_gpus.gpu)}"
 
 
 def _gpu_of_this_machine() -> GpuType | None:

@@ -13,7 +13,7 @@ import statistics
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
@@ -36,6 +36,8 @@ ASSUMED_UTILISATION = (
 ASSUMED_FACTOR = 2.0
 # One measured trial says nothing of the spread; estimates calibrated on one are asked to be within a quarter.
 SINGLE_TRIAL_FACTOR = 1.25
+# What generation takes of a step's time where the same GPUs do both: judged too.
+ASSUMED_GENERATION_SHARE = 0.5
 _STANDARD_DEVIATIONS = 2.0
 _LEAST_SHARE = 0.25  # the interval of what was measured does not reach below this share of its mean
 
@@ -81,6 +83,16 @@ def assumed_utilisation(active_params: float) -> Utilisation:
         (small, low), (large, high) = list(pairwise(ASSUMED_UTILISATION))[above - 1]
         share = low + (high - low) * math.log(active_params / small) / math.log(large / small)
     return Utilisation(Interval(share / ASSUMED_FACTOR, share, share * ASSUMED_FACTOR), "assumed")
+
+
+def beside_server(assumed: Utilisation, *, gpus: int, server_gpus: int) -> Utilisation:
+    """What is assumed for GPUs that do both, where some train and others generate, and wait for each other.
+
+    A phase that takes a share s of the time on all N GPUs takes s N / n on n of them.
+    """
+    share, number = ASSUMED_GENERATION_SHARE, gpus + server_gpus
+    longer = number * (share / server_gpus + (1 - share) / gpus)
+    return replace(assumed, share=assumed.share.times(1 / longer))
 
 
 def given_utilisation(share: float) -> Utilisation:

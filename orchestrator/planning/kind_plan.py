@@ -17,7 +17,14 @@ from orchestrator.planning.cost import (
     step_cost,
     trajectory_cost,
 )
-from orchestrator.planning.hours import Interval, Utilisation, assumed_utilisation, given_utilisation, gpu_hours
+from orchestrator.planning.hours import (
+    Interval,
+    Utilisation,
+    assumed_utilisation,
+    beside_server,
+    given_utilisation,
+    gpu_hours,
+)
 from orchestrator.planning.kinds import Kind
 from orchestrator.planning.known import KnownRuns
 from orchestrator.planning.layout import Placement
@@ -65,7 +72,10 @@ class PhaseFlops:
 
 @dataclass(frozen=True)
 class OnGpus:
-    """Where on GPUs a trial runs, and how fast; `number` is a share of one GPU where several trials have it."""
+    """Where on GPUs a trial runs, and how fast.
+
+    `number` is that of all its GPUs, its server's too; a share of one GPU where several trials have it.
+    """
 
     gpu: GpuType
     number: float
@@ -188,7 +198,9 @@ def _on_gpus(
     if shared_by > 1:
         part = replace(gpu, name=f"{gpu.name}/{shared_by}", memory_bytes=gpu.memory_bytes / shared_by)
     placement = place(architecture, part, recipe, training, wishes_of(spec.execution, gpus=gpus))
-    return OnGpus(gpu, placement.gpus / shared_by, placement, utilisation)
+    if placement.server_gpus and utilisation.source == "assumed":
+        utilisation = beside_server(utilisation, gpus=placement.gpus, server_gpus=placement.server_gpus)
+    return OnGpus(gpu, placement.all_gpus / shared_by, placement, utilisation)
 
 
 def _utilisation(

@@ -37,6 +37,8 @@ _PASSES = {
 }
 
 Science = Mapping[str, Any]
+# The GPU's name, and whether the trial had a vLLM server on GPUs of its own: then some always wait.
+Speed = tuple[str, bool]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class KnownRuns:
     evaluation_flops: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, ScoreCounts] = field(default_factory=dict)
     lengths: Mapping[str, ExpectedLengths] = field(default_factory=dict)
-    utilisations: Mapping[tuple[str, str], Utilisation] = field(default_factory=dict)
+    utilisations: Mapping[tuple[str, Speed], Utilisation] = field(default_factory=dict)
     paces: Mapping[tuple[str, Running], Sequence[CpuPace]] = field(default_factory=dict)
 
     def lengths_of(self, kind: Kind) -> ExpectedLengths | None:
@@ -56,8 +58,9 @@ class KnownRuns:
         return self.lengths.get(_lengths_key(kind.science)) if self.lengths else None
 
     def utilisation_of(self, kind: Kind, gpu: GpuType) -> Utilisation | None:
-        """The share of the GPU's peak that trials of this model reached."""
-        return self.utilisations.get((_speed_key(kind.science), gpu.name)) if self.utilisations else None
+        """The share of the GPU's peak that trials of this model reached, with a server of their own or without."""
+        key = (_speed_key(kind.science), (gpu.name, kind.spec.execution.server_gpus is not None))
+        return self.utilisations.get(key) if self.utilisations else None
 
     def cpu_hours_of(self, kind: Kind, *, steps: int, scored_problems: int) -> Interval | None:
         """How long a trial like these takes on a CPU, from its start to its end."""
@@ -85,9 +88,9 @@ def known_runs(measurements: Measurements, kinds: Sequence[Kind]) -> KnownRuns:
         scores=measurements.scores(there),
         lengths={key: found for key, of_key in runs.items() if (found := _lengths(of_key)) is not None},
         utilisations={
-            (key, gpu): measured_shares(shares)
+            (key, speed): measured_shares(shares)
             for key, of_key in runs.items()
-            for gpu, shares in _shares(of_key).items()
+            for speed, shares in _shares(of_key).items()
         },
         paces={(key, running): paces for key, of_key in runs.items() for running, paces in paces_of(of_key).items()},
     )
@@ -133,18 +136,19 @@ def _lengths(runs: Iterable[Sequence[MeasuredAttempt]]) -> ExpectedLengths | Non
     return ExpectedLengths(max(prompt_tokens / completions, 1.0), max(completion_tokens / completions, 1.0), "measured")
 
 
-def _shares(runs: Iterable[Sequence[MeasuredAttempt]]) -> dict[str, list[float]]:
+def _shares(runs: Iterable[Sequence[MeasuredAttempt]]) -> dict[Speed, list[float]]:
     """Utilisation of each trial, by GPU. What lies above the peak was recorded wrongly, or of another device."""
-    shares: dict[str, list[float]] = {}
+    shares: dict[Speed, list[float]] = {}
     for run in runs:
-        by_gpu: dict[GpuType, tuple[float, float]] = {}
+        by_gpu: dict[tuple[GpuType, bool], tuple[float, float]] = {}
         for attempt in run:
             gpu = gpu_of_device(attempt.device or "")
             if gpu is not None and attempt.flops and attempt.step_seconds and attempt.num_gpus:
-                flops, gpu_seconds = by_gpu.get(gpu, (0.0, 0.0))
-                by_gpu[gpu] = flops + attempt.flops, gpu_seconds + attempt.step_seconds * attempt.num_gpus
-        for gpu, (flops, gpu_seconds) in by_gpu.items():
+                where = gpu, (attempt.execution or {}).get("server_gpus") is not None
+                flops, gpu_seconds = by_gpu.get(where, (0.0, 0.0))
+                by_gpu[where] = flops + attempt.flops, gpu_seconds + attempt.step_seconds * attempt.num_gpus
+        for (gpu, has_server), (flops, gpu_seconds) in by_gpu.items():
             share = flops / (gpu_seconds * gpu.peak_flops)
             if share <= 1:
-                shares.setdefault(gpu.name, []).append(share)
+                shares.setdefault((gpu.name, has_server), []).append(share)
     return shares

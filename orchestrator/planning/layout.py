@@ -1,7 +1,8 @@
 """How a trial is laid out on a given number of GPUs: parallelism, micro-batch, accumulation, sleep mode, memory.
 
 Training and generation take turns on the same GPUs. In sleep mode the engine gives its weights and cache back while
-the policy trains; without it they stay, which saves the reloading and costs their memory.
+the policy trains; without it they stay, which saves the reloading and costs their memory. With a vLLM server of the
+trial's own they still take turns, each on GPUs where the other takes no memory.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from orchestrator.planning.memory import (
     engine_weights,
     generation_memory,
     kv_bytes_per_token,
+    server_memory,
     training_memory,
 )
 from orchestrator.planning.placing_case import Case, named_gpus
+from workers.flops import DecoderShape
 from workers.gpus import GIGABYTE, GpuType
+from workers.spec.execution import SERVER_MEMORY_SHARE
 
 MICRO_BATCH_TOKENS = 8192  # enough to keep a GPU's matrix units busy; more only takes memory
 MIN_LIVE_COMPLETIONS = 32  # at full length; fewer leave a decoding GPU idle most of the time
@@ -26,6 +30,7 @@ MIN_LIVE_COMPLETIONS = 32  # at full length; fewer leave a decoding GPU idle mos
 class Placement:
     """Where and how a trial runs, and what one GPU holds at the peak of each phase.
 
+    `gpus` train; `server_gpus` are beside them, and then `generation` is what one of those holds.
     `kv_room_bytes` is what is left for the cache, `live_completions` how many of full length that is for each engine,
     `wanted_cache_bytes` what as many take as keep a GPU busy.
     `is_sleep_needed` says that without sleep mode the trial would not fit at all; else it only gives the cache room.
@@ -44,6 +49,12 @@ class Placement:
     kv_room_bytes: float
     wanted_cache_bytes: float
     live_completions: int
+    server_gpus: int = 0
+
+    @property
+    def all_gpus(self) -> int:
+        """Those that train and those of the server."""
+        return self.gpus + self.server_gpus
 
     @property
     def peak_bytes(self) -> float:
@@ -70,6 +81,8 @@ def lay_out(case: Case, gpus: int, *, wanted: int) -> Placement | str:
     micro_batch, training = _micro_batch(case, gpus)
     if training.total > case.limit:
         return _too_much(case, gpus, "training", training)
+    if case.wishes.server_gpus:
+        return _beside_server(case, gpus, micro_batch, training, wanted=wanted)
     short = None
     for parallel in _parallelisms(case, gpus):
         placed = _with_engine(case, gpus, parallel, micro_batch, training)
@@ -102,7 +115,11 @@ def _micro_batch(case: Case, gpus: int) -> tuple[int, PhaseMemory]:
     sizes = [case.wishes.micro_batch] if case.wishes.micro_batch else _divisors(per_gpu, most)
     for size in sizes:
         memory = training_memory(
-            case.architecture, case.training, gpus=gpus, micro_batch_tokens=size * case.recipe.max_tokens
+            case.architecture,
+            case.training,
+            gpus=gpus,
+            micro_batch_tokens=size * case.recipe.max_tokens,
+            has_engine=not case.wishes.server_gpus,
         )
         if memory.total <= case.limit:
             break
@@ -120,14 +137,51 @@ def _parallelisms(case: Case, gpus: int) -> list[int]:
     asked = case.wishes.tensor_parallel
     most = min(gpus // (case.wishes.nodes or 1), case.gpu.gpus_per_node)
     candidates = [asked] if asked else [2**power for power in range(most.bit_length()) if 2**power <= most]
-    return [
-        parallel
-        for parallel in candidates
-        if gpus % parallel == 0
-        and shape.num_attention_heads % parallel == 0
+    return [parallel for parallel in candidates if gpus % parallel == 0 and _can_be_parallel(shape, parallel)]
+
+
+def _can_be_parallel(shape: DecoderShape, parallel: int) -> bool:
+    """Whether that many GPUs can share each matrix."""
+    return (
+        shape.num_attention_heads % parallel == 0
         and shape.ffn_size % parallel == 0
         and (shape.num_key_value_heads % parallel == 0 or parallel % shape.num_key_value_heads == 0)
-    ]
+    )
+
+
+def _beside_server(case: Case, gpus: int, micro_batch: int, training: PhaseMemory, *, wanted: int) -> Placement | str:
+    """The placement of a trial whose completions one engine draws, on all GPUs of its server."""
+    server_gpus, architecture = case.wishes.server_gpus, case.architecture
+    if not _can_be_parallel(architecture.shape, server_gpus):
+        return (
+            f"The model's {architecture.shape.num_attention_heads} attention heads cannot be shared by the "
+            f"{server_gpus} GPUs of a server (server_gpus)."
+        )
+    alone = server_memory(architecture, gpus=server_gpus, live_tokens=0)
+    room = max(SERVER_MEMORY_SHARE * case.gpu.memory_bytes - alone.total, 0.0)
+    per_completion = kv_bytes_per_token(architecture, tensor_parallel=server_gpus) * _cached_tokens(case)
+    all_of_them = case.recipe.completions_per_step
+    cache = min(room, all_of_them * per_completion)
+    live = min(int(room // per_completion), all_of_them)
+    if live < min(wanted, all_of_them):
+        needed = alone.plus(kv_cache=min(wanted, all_of_them) * per_completion)
+        return _too_much(case, server_gpus, "a vLLM server", needed)
+    return Placement(
+        gpu=case.gpu,
+        gpus=gpus,
+        nodes=1,
+        tensor_parallel=server_gpus,
+        micro_batch=micro_batch,
+        accumulation=case.recipe.completions_per_update // (gpus * micro_batch),
+        sleep_mode=False,
+        is_sleep_needed=False,
+        training=training,
+        generation=alone.plus(kv_cache=cache),
+        kv_room_bytes=room,
+        wanted_cache_bytes=min(MIN_LIVE_COMPLETIONS, all_of_them) * per_completion,
+        live_completions=live,
+        server_gpus=server_gpus,
+    )
 
 
 def _with_engine(case: Case, gpus: int, parallel: int, micro_batch: int, training: PhaseMemory) -> Placement:

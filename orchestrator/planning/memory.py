@@ -181,6 +181,16 @@ def generation_memory(
     )
 
 
+def server_memory(architecture: Architecture, *, gpus: int, live_tokens: float) -> PhaseMemory:
+    """One GPU of a vLLM server over `gpus` of them, where nothing trains."""
+    return phase(
+        engine_weights=engine_weights(architecture, tensor_parallel=gpus),
+        kv_cache=live_tokens * kv_bytes_per_token(architecture, tensor_parallel=gpus),
+        engine_graphs=GRAPH_BYTES,
+        context=CONTEXT_BYTES,
+    )
+
+
 def cpu_memory(
     architecture: Architecture,
     training: Training,

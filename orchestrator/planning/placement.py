@@ -104,10 +104,12 @@ def _state_share(case: Case) -> float:
 def _gpu_counts(case: Case) -> Iterator[int]:
     """1, 2, 4 ... within a node, then whole nodes; those over which an update's completions can be divided."""
     node, most = case.gpu.gpus_per_node, min(case.wishes.max_gpus, MAX_GPUS)
+    if case.wishes.server_gpus:  # all of its GPUs are on one machine
+        most = min(most, node) - case.wishes.server_gpus
     within = [2**power for power in range(node.bit_length()) if 2**power < node]
     for gpus in (*within, *range(node, most + 1, node)):
         per_pass = gpus * (case.wishes.micro_batch or 1)
-        fits_parallel = gpus % (case.wishes.tensor_parallel or 1) == 0
+        fits_parallel = case.wishes.server_gpus or gpus % (case.wishes.tensor_parallel or 1) == 0
         divides = fits_parallel and case.recipe.completions_per_update % per_pass == 0
         if gpus <= most and divides and can_spread(case, gpus):
             yield gpus
@@ -122,6 +124,7 @@ def _advice(case: Case) -> str:
     half_as_long = max(recipe.max_completion_tokens // 2, 1)
     changes = {
         "another tensor_parallel": replace(case, wishes=replace(wishes, tensor_parallel=None)),
+        "more server_gpus": replace(case, wishes=replace(wishes, server_gpus=2 * wishes.server_gpus)),
         "another micro_batch": replace(case, wishes=replace(wishes, micro_batch=None)),
         "sleep_mode": replace(case, wishes=replace(wishes, sleep_mode=None)),
         "gradient checkpointing": replace(case, training=replace(training, gradient_checkpointing=True)),

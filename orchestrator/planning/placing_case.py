@@ -51,10 +51,12 @@ class BatchRecipe:
 class Wishes:
     """What the user fixed; None leaves it to the planner. `max_gpus` is what the cluster has.
 
-    `nodes` is over how many nodes the GPUs are spread, `gpus` the number of all of them.
+    `nodes` is over how many nodes the GPUs are spread, `gpus` the number of all of them that train. `server_gpus` are
+    those of a vLLM server of the trial's own, 0 where vLLM generates on the GPUs that train.
     """
 
     gpus: int | None = None
+    server_gpus: int = 0
     nodes: int | None = None
     tensor_parallel: int | None = None
     micro_batch: int | None = None
@@ -98,7 +100,7 @@ def check_division(case: Case, gpus: int) -> None:
             f"{case.gpu.gpus_per_node}."
         )
     parallel = case.wishes.tensor_parallel
-    if parallel is not None and gpus % parallel:
+    if parallel is not None and gpus % parallel and not case.wishes.server_gpus:
         raise SpecError(f"A tensor parallelism of {parallel} does not divide {gpus} GPUs.")
 
 

@@ -144,7 +144,7 @@ def _plan(
         raise architecture
     plan = plan_kind(kind, architecture, loaded.sweep.expected, means=means, known=known)
     if means.gpus is not None and plan.on_gpus is not None and plan.gpus > means.gpus:
-        wanted = named_gpus(plan.on_gpus.placement.gpus, plan.on_gpus.gpu)
+        wanted = named_gpus(plan.on_gpus.placement.all_gpus, plan.on_gpus.gpu)
         raise DoesNotFitError(f"resources.gpus asks for {wanted} a trial, and there are {means.gpus}.")
     return plan
 

@@ -15,10 +15,8 @@ from orchestrator.planning.trial_plan import PlannedKind
 from orchestrator.sweepfile.language import SweepFile
 from orchestrator.sweepfile.running import Expected, Limits
 from workers.gpus import GIGABYTE, GpuType
-from workers.spec import Execution
 
 _SMALLEST_JUDGED = ASSUMED_UTILISATION[0][0]
-_DEFAULT_ENGINE_SHARE = Execution.model_fields["gpu_memory_utilization"].default
 
 
 class Caution(NamedTuple):
@@ -119,15 +117,16 @@ def _little_memory(plan: KindPlan) -> Caution | None:
 def _engine_share(plan: KindPlan) -> Caution | None:
     """The engine takes the share that the file says, whatever there would be for it."""
     execution, on_gpus = plan.kind.spec.execution, plan.on_gpus
-    share = execution.gpu_memory_utilization
+    share = execution.engine_memory_share
     if on_gpus is None or execution.engine == "transformers":
         return None
     placement = on_gpus.placement
-    if share == _DEFAULT_ENGINE_SHARE and placement.gpus > 1:
+    if execution.gpu_memory_utilization is None and placement.all_gpus > 1:
         return None  # such trials are not run yet, and nobody chose that share for them
     memory, weights = on_gpus.gpu.memory_bytes, placement.generation.terms["engine_weights"]
     given = f"generation.gpu_memory_utilization is {share:g}, {share * memory / GIGABYTE:.3g} GB of each GPU"
-    most = (weights + placement.kv_room_bytes) / memory
+    # On a server's GPUs there is nothing beside the engine.
+    most = 1.0 if placement.server_gpus else (weights + placement.kv_room_bytes) / memory
     if share > most:
         return Caution(
             f"{given}: beside the rest of the trial {max(math.floor(100 * most) / 100, 0.01):g} is the most that fits",

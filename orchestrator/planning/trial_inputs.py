@@ -40,6 +40,7 @@ def wishes_of(execution: Execution, *, gpus: int | None) -> Wishes:
     """What the file fixes of where a trial runs; `gpus` is how many there are, None: as many as wanted."""
     return Wishes(
         gpus=execution.gpus,
+        server_gpus=execution.server_gpus or 0,
         nodes=execution.nodes,
         tensor_parallel=execution.tensor_parallel,
         micro_batch=execution.micro_batch,

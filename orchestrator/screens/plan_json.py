@@ -79,7 +79,8 @@ def _on_gpus(on_gpus: OnGpus) -> dict[str, Any]:
     return {
         "gpu": on_gpus.gpu.name,
         "gpus": placement.gpus,
-        "trials_per_gpu": round(placement.gpus / on_gpus.number),
+        "server_gpus": placement.server_gpus,
+        "trials_per_gpu": round(placement.all_gpus / on_gpus.number),
         "nodes": placement.nodes,
         "tensor_parallel": placement.tensor_parallel,
         "micro_batch": placement.micro_batch,

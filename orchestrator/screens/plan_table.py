@@ -113,11 +113,13 @@ def _cells(kind: PlannedKind, *, is_wide: bool, has_interval: bool) -> Iterator[
 
 
 def _place(plan: KindPlan) -> str:
-    """`8, TP 2`, which is tensor parallelism; `1/2` where two trials share a GPU; `CPU`."""
+    """`8, TP 2`, which is tensor parallelism; `4 + 2` with a server; `1/2` where two trials share a GPU; `CPU`."""
     if plan.on_gpus is None:
         return "CPU"
     placement, shared_by = plan.on_gpus.placement, plan.kind.spec.execution.trials_per_gpu
     number = f"1/{shared_by}" if shared_by > 1 else f"{placement.gpus}"
+    if placement.server_gpus:
+        return f"{number} + {placement.server_gpus}"
     return number if placement.tensor_parallel == 1 else f"{number}, TP {placement.tensor_parallel}"
 
 

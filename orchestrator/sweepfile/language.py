@@ -41,7 +41,7 @@ class Generation(Strict):
     max_completion_tokens: PositiveInt
     temperature: PositiveFloat = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.3
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class ModelEntry(Strict):

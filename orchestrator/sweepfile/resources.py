@@ -31,7 +31,8 @@ def execution_of(point: Point, model: Model, sweep: SweepFile, number: int | Non
     """How a trial under that entry is run. Models made here run on a CPU unless they are given GPUs."""
     rule = ResourceRule() if number is None else sweep.resources[number]
     given = rule.model_dump(exclude={"condition", "gpus", "gradient_checkpointing"})
-    on_cpu = rule.gpus == 0 or (rule.gpus is None and model.made is not None)
+    has_gpus = rule.gpus is not None or rule.server_gpus is not None
+    on_cpu = rule.gpus == 0 or (not has_gpus and model.made is not None)
     return Execution(
         engine=point.generation.engine,
         gpu_memory_utilization=point.generation.gpu_memory_utilization,

@@ -15,7 +15,8 @@ class ResourceRule(Strict):
     """What a trial is given: the whole of `resources`, or an entry of its list, of which the first that holds counts.
 
     `if` has `params_below` or `params_at_least`, against all parameters of the model, or names axes and values of
-    `base` as in `axes.when`. What is left out is the planner's to decide.
+    `base` as in `axes.when`. What is left out is the planner's to decide. `server_gpus` are GPUs beside `gpus`, for a
+    vLLM server of the trial's own; without them vLLM generates on those that train.
     """
 
     condition: Annotated[dict[str, Any] | None, Field(alias="if", min_length=1)] = None
@@ -24,6 +25,7 @@ class ResourceRule(Strict):
     memory_gb: PositiveFloat = 2.0
     gpu: Text | None = None
     gpus: Count | None = None
+    server_gpus: PositiveInt | None = None
     nodes: PositiveInt | None = None
     tensor_parallel: PositiveInt | None = None
     trials_per_gpu: PositiveInt = 1
@@ -63,6 +65,31 @@ class ResourceRule(Strict):
         if self.gpus == 0 and given:
             raise ValueError(f"`{given[0]}` means nothing beside `gpus: 0`, which is a trial on CPUs")
         return self
+
+    @model_validator(mode="after")
+    def _a_server_is_on_gpus_of_its_own(self) -> ResourceRule:
+        if self.server_gpus is not None:
+            reason = self._reason_against_server(self.server_gpus)
+            if reason:
+                raise ValueError(reason)
+        return self
+
+    def _reason_against_server(self, number: int) -> str | None:
+        asked = f"server_gpus {number}"
+        if self.gpus == 0:
+            return f"{asked} needs CUDA: TRL's client sends weights to a server by NCCL alone"
+        if self.trials_per_gpu > 1:
+            return f"{asked} does not go with trials_per_gpu {self.trials_per_gpu}: its GPUs are the trial's alone"
+        if (self.nodes or 1) > 1:
+            return f"{asked} does not go with nodes {self.nodes}: the server is on the machine of its trial"
+        if self.sleep_mode:
+            return "`sleep_mode` means nothing beside `server_gpus`: nothing else is on the GPUs of a server"
+        if self.tensor_parallel not in (None, number):
+            return (
+                f"tensor_parallel {self.tensor_parallel} does not go with {asked}: a server is one engine over all of "
+                "its GPUs; leave `tensor_parallel` out"
+            )
+        return None
 
 
 class RetryPolicy(Strict):

@@ -186,6 +186,8 @@ def test_what_was_measured_counts_for_its_model_and_its_gpu_only(database: Engin
     assert utilisation(planned(database, both))[1][1] == pytest.approx(0.2)
     assert utilisation(planned(database, sweep("single_gpu", "resources.gpu=A100-80GB")))[0] == "assumed"
     assert utilisation(planned(database, sweep("single_gpu", "lora.rank=8")))[0] == "assumed"
+    served = sweep("single_gpu", "resources.trials_per_gpu=1", "resources.server_gpus=1")
+    assert utilisation(planned(database, served))[0] == "assumed"  # there some GPUs always wait
     given = utilisation(planned(database, sweep("single_gpu", "expected.utilization=0.4")))
     assert given == ("given", pytest.approx((0.32, 0.4, 0.5)))
 

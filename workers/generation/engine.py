@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from db.errors import NumericalError
 from db.records import Provenance
@@ -22,10 +22,15 @@ def resolve_engine(spec: TrialSpec) -> Engine:
     """`auto` is vLLM where there is a CUDA device and vLLM, else transformers' own generation.
 
     On a CPU transformers is the faster one for small models; vLLM there is to exercise the real path.
-    Raises EnvironmentProblem when vLLM is asked for and cannot run here.
+    Raises EnvironmentProblem when vLLM, or a server of it, is asked for and cannot run here.
     """
     import torch
 
+    if spec.execution.server_gpus is not None:
+        from workers.generation.server_limits import check_server_can_run
+
+        check_server_can_run()
+        return "vllm"
     if spec.execution.engine == "transformers":
         return "transformers"
     if spec.execution.engine == "vllm":
@@ -62,8 +67,11 @@ def describe_attempt(spec: TrialSpec, engine: Engine) -> Provenance:
 
 @contextmanager
 def engine_settings(spec: TrialSpec, engine: Engine) -> Iterator[None]:
-    """Surround the construction of a trainer: gives a vLLM engine the trial's seed and precision."""
-    if engine == "transformers":
+    """Surround the construction of a trainer: gives a vLLM engine the trial's seed and precision.
+
+    A server has them from its command line.
+    """
+    if engine == "transformers" or spec.execution.server_gpus is not None:
         yield
         return
     from workers.generation.vllm_engine import trial_engine
@@ -73,19 +81,31 @@ def engine_settings(spec: TrialSpec, engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def running_engine(trainer: object, engine: Engine) -> Iterator[None]:
-    """Surround training: a vLLM engine is compared with the policy after the first update, and shut down at the end."""
-    try:
-        if engine == "vllm":
-            from workers.generation.weight_sync import check_first_sync
+def running_engine(trainer: Any, engine: Engine) -> Iterator[None]:
+    """Surround training: a vLLM engine is compared with the policy after the first update, and shut down at the end.
 
-            check_first_sync(trainer)
+    A server is asked with the trial's seeds; who started it ends it.
+    """
+    if engine == "transformers":
+        yield
+        return
+    from workers.generation.server_seeds import seeded_requests
+    from workers.generation.weight_sync import check_first_sync
+
+    is_server = trainer.vllm_generation.mode == "server"
+    with seeded_requests(trainer) if is_server else _ending_with_training(trainer):
+        check_first_sync(trainer)
+        yield
+
+
+@contextmanager
+def _ending_with_training(trainer: Any) -> Iterator[None]:
+    from workers.generation.vllm_engine import shut_down_engine
+
+    try:
         yield
     finally:
-        if engine == "vllm":
-            from workers.generation.vllm_engine import shut_down_engine
-
-            shut_down_engine(trainer)
+        shut_down_engine(trainer)
 
 
 def check_block(spec: TrialSpec, engine: Engine, updates: Sequence[Mapping[str, float]]) -> None:

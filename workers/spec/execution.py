@@ -9,24 +9,30 @@ from pydantic import Field
 from workers.spec.canonical import IDENTITY_VERSION, canonical_json, identity_hash
 from workers.spec.values import Count, PositiveFloat, PositiveInt, Strict, Text
 
+COLOCATED_MEMORY_SHARE = 0.3
+SERVER_MEMORY_SHARE = 0.9
+
 
 class Execution(Strict):
     """How a trial is run. Nothing here may change what it measures beyond floating-point noise.
 
     Where `gpus`, `tensor_parallel`, `micro_batch` or `sleep_mode` is None, the planner decides. `trials_per_gpu` lets
-    small trials share one. A trial has a process on each of its GPUs; `processes` is how many share one on CPUs. Memory
-    is that of the host, for a trial on CPUs.
+    small trials share one. A trial has a process on each of its `gpus`; `processes` is how many share one on CPUs.
+    Memory is that of the host, for a trial on CPUs. `server_gpus` are further GPUs, for a vLLM server of the trial's
+    own; None: vLLM is in the training processes. Where `gpu_memory_utilization` is None, vLLM takes the
+    `engine_memory_share` of a GPU.
     """
 
     engine: Literal["auto", "transformers", "vllm"] = "auto"
     gpu: Text | None = None
     gpus: Count | None = None
+    server_gpus: PositiveInt | None = None
     nodes: PositiveInt | None = None
     tensor_parallel: PositiveInt | None = None
     trials_per_gpu: PositiveInt = 1
     micro_batch: PositiveInt | None = None
     sleep_mode: bool | None = None
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.3
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
     gradient_checkpointing: bool = False
     cpus: PositiveInt = 1
     processes: PositiveInt = 1
@@ -36,12 +42,22 @@ class Execution(Strict):
 
     @property
     def num_gpus(self) -> float:
-        """GPUs that the trial holds: a share of one where several trials have it, none until somebody has decided."""
-        return (self.gpus or 0) / self.trials_per_gpu
+        """GPUs that the trial holds: a share of one where several trials have it, none until somebody has decided.
+
+        Those of its server are its own too.
+        """
+        return ((self.gpus or 0) + (self.server_gpus or 0)) / self.trials_per_gpu
+
+    @property
+    def engine_memory_share(self) -> float:
+        """The share of a GPU that vLLM takes: little beside the training, nearly all where it is alone."""
+        if self.gpu_memory_utilization is not None:
+            return self.gpu_memory_utilization
+        return COLOCATED_MEMORY_SHARE if self.server_gpus is None else SERVER_MEMORY_SHARE
 
     @property
     def num_processes(self) -> int:
-        """Processes that train together: one on each GPU."""
+        """Processes that train together: one on each GPU but the server's."""
         return max(self.gpus or 0, 1) if self.gpus else self.processes
 
     @property

@@ -12,6 +12,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from workers.generation.engine import Engine, engine_settings, running_engine
+from workers.generation.server import ServerPorts
 from workers.milestones import last_step
 from workers.spec import TrialSpec
 from workers.training.block_observer import BlockObserver
@@ -41,8 +42,12 @@ def train(
     data: TrialData,
     checkpoint: Path | None,
     staging: Path,
+    server: ServerPorts | None = None,
 ) -> None:
-    """`staging` is where checkpoints are written before they are whole, the same for all processes of the trial."""
+    """`staging` is where checkpoints are written before they are whole, the same for all processes of the trial.
+
+    `server` is where the trial's own vLLM server is, in the process that talks to it.
+    """
     settings = trl_settings(
         spec,
         engine=engine,
@@ -50,6 +55,7 @@ def train(
         max_prompt_tokens=data.longest_prompt,
         output_folder=staging,
         on_cpu=not torch.cuda.is_available(),
+        server=server,
     )
     with engine_settings(spec, engine):
         trainer = build_trainer(
@@ -64,3 +70,4 @@ def train(
         )
     with running_engine(trainer, engine):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+

@@ -7,14 +7,18 @@ block.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workers.micro_batches import micro_batch, share_of_update
 from workers.spec import TrialSpec
 from workers.training.trl_losses import loss_settings, trl_trainer
 
+if TYPE_CHECKING:
+    from workers.generation.server import ServerPorts
+
 _NEVER = 10**9
 _PATIENCE_SECONDS = 6 * 3600
+_SERVER_ANSWERS_IN_SECONDS = 60.0  # it was healthy when the trainer was built
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 
 
@@ -26,10 +30,11 @@ def trl_settings(
     max_prompt_tokens: int,
     output_folder: Path,
     on_cpu: bool,
+    server: ServerPorts | None = None,
 ) -> dict[str, Any]:
     """Keyword arguments of `trl.GRPOConfig` or `trl.RLOOConfig` for a trial.
 
-    `num_steps` are those of the last budget, where they are known.
+    `num_steps` are those of the last budget, where they are known. `server` is told to the process that talks to it.
     """
     return (
         _batch(spec)
@@ -38,7 +43,7 @@ def trl_settings(
         | _optimizer(spec)
         | _sampling(spec)
         | _models(spec)
-        | _engine(spec, engine, max_prompt_tokens)
+        | _engine(spec, engine, max_prompt_tokens, server)
         | _processes(spec, on_cpu)
         | _housekeeping(spec, output_folder)
     )
@@ -109,24 +114,40 @@ def _models(spec: TrialSpec) -> dict[str, Any]:
     }
 
 
-def _engine(spec: TrialSpec, engine: str, max_prompt_tokens: int) -> dict[str, Any]:
+def _engine(spec: TrialSpec, engine: str, max_prompt_tokens: int, server: ServerPorts | None) -> dict[str, Any]:
     if engine == "transformers":
         return {"use_vllm": False}
     from workers.generation.vllm_engine import importance_sampling_settings
 
-    settings = {
-        "use_vllm": True,
-        "vllm_mode": "colocate",
-        # Else the engine reserves memory for the longest sequence that the model could ever take.
-        "vllm_max_model_length": max_prompt_tokens + spec.sampling.max_completion_tokens,
-        "vllm_gpu_memory_utilization": spec.execution.gpu_memory_utilization,
-        "vllm_enable_sleep_mode": bool(spec.execution.sleep_mode),
-        "vllm_tensor_parallel_size": spec.execution.tensor_parallel or 1,
-    }
+    settings = _colocated(spec, max_prompt_tokens) if spec.execution.server_gpus is None else _by_server(server)
     if trl_trainer(spec.algorithm) == "rloo":
         return settings
     algorithm = spec.algorithm
     return settings | importance_sampling_settings(algorithm.sampler_correction, cap=algorithm.sampler_correction_cap)
+
+
+def _colocated(spec: TrialSpec, max_prompt_tokens: int) -> dict[str, Any]:
+    return {
+        "use_vllm": True,
+        "vllm_mode": "colocate",
+        # Else the engine reserves memory for the longest sequence that the model could ever take.
+        "vllm_max_model_length": max_prompt_tokens + spec.sampling.max_completion_tokens,
+        "vllm_gpu_memory_utilization": spec.execution.engine_memory_share,
+        "vllm_enable_sleep_mode": bool(spec.execution.sleep_mode),
+        "vllm_tensor_parallel_size": spec.execution.tensor_parallel or 1,
+    }
+
+
+def _by_server(server: ServerPorts | None) -> dict[str, Any]:
+    """Lengths, memory and parallelism are the server's own affair: `workers.generation.server_command`."""
+    settings = {"use_vllm": True, "vllm_mode": "server", "vllm_tensor_parallel_size": 1}
+    if server is None:  # the first process talks to it, for all
+        return settings
+    return settings | {
+        "vllm_server_base_url": server.url,
+        "vllm_server_timeout": _SERVER_ANSWERS_IN_SECONDS,
+        "vllm_group_port": server.weight_group,
+    }
 
 
 def _processes(spec: TrialSpec, on_cpu: bool) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def _run(observations: Observations, rows: IntArray, laws: Sequence[str], prefix
     scored = [(fit, _aicc(fit, len(curve), inflation)) for fit in fitted]
     lowest = min((aicc for _, aicc in scored if aicc is not None), default=None)
     on_run = [LawOnRun(fit, aicc, None if aicc is None or lowest is None else aicc - lowest) for fit, aicc in scored]
-    cuts = sorted({max(math.ceil(share * len(curve)), MIN_PREFIX) for share in prefixes if share < 1 - END_SHARE / 2})
+    cuts = sorted({max(round(share * len(curve)), MIN_PREFIX) for share in prefixes if share < 1 - END_SHARE / 2})
     last = len(curve) - _end_length(curve)
     forecasts = [
         made

@@ -48,7 +48,7 @@ check: install-dev
 	$(BIN)/lint-imports
 
 test: install-dev
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.installed-benchmark
 	$(BIN)/python -m benchmarks $(ONLY)

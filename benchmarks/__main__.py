@@ -10,6 +10,7 @@ NAMES = (
     "command_line",
     "planning",
     "rewards",
+    "sandbox",
     "training",
     "half_a_billion",
     "fitting",

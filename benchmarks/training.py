@@ -27,10 +27,11 @@ OVERRIDES = ["model=[qwen2-394k]", "seed=[11]", f"budgets={{unit: steps, at: [{S
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         _child("trial", folder, "warm")  # makes the base model, which is not what is timed
-        measured = {kind: [_child(kind, folder, str(turn)) for turn in range(TURNS)] for kind in ("plain", "trial")}
+        # In turn, so that drift hits both alike.
+        turns = [(_child("plain", folder, str(turn)), _child("trial", folder, str(turn))) for turn in range(TURNS)]
     plain, trial = (
-        {name: statistics.median(each[name] for each in measured[kind]) for name in ("seconds", "megabytes")}
-        for kind in ("plain", "trial")
+        {name: statistics.median(each[name] for each in measured) for name in ("seconds", "megabytes")}
+        for measured in zip(*turns, strict=True)
     )
     for name, unit in (("seconds", "s a step"), ("megabytes", "MB at the peak")):
         ratio = trial[name] / plain[name]

@@ -114,18 +114,18 @@ def tiny_training(spec: TrialSpec, folder: Path, output: Path, *, blocks: int, *
     import_trl("transformers")
     from workers.training.block_observer import BlockObserver
     from workers.training.build import build_trainer
-    from workers.training.policies import load_policy
+    from workers.training.policies import load_policy, load_tokenizer
     from workers.training.prompt_stream import PromptStream
     from workers.training.reward_function import reward_function
     from workers.training.trl_settings import trl_settings
 
     torch.manual_seed(0)
-    model, tokenizer = load_policy(spec, folder)
+    model, tokenizer = load_policy(spec, folder), load_tokenizer(spec, folder)
     observer = BlockObserver()
     with open_trial_data(spec, tokenizer) as data:
         rows, judge = data.rows, data.judge  # of a made task, they outlive the block
     arguments: dict[str, Any] = {
-        "model": model,
+        "load_model": lambda: model,
         "tokenizer": tokenizer,
         "stream": PromptStream(rows),
         "reward": reward_function(judge, mode="fixed", observer=observer),

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BlockCost:
-    """Costs the blocks of one trial, run like this. `attention` is the policy's, as transformers names it."""
+    """Costs the blocks of one trial, run like this."""
 
     spec: TrialSpec
     shape: DecoderShape
     engine: Engine
-    attention: str
     on_cuda: bool
 
     def needed(self, block: BlockObserver) -> BlockFlops:
@@ -38,9 +37,12 @@ class BlockCost:
             lora=Lora.from_spec(self.spec.lora),
         )
 
-    def executed(self, block: BlockObserver) -> BlockFlops | None:
-        """What all processes of the trial did; None for a kind of attention whose cost is not known."""
-        if self.attention not in get_args(Attention):
+    def executed(self, block: BlockObserver, attention: str) -> BlockFlops | None:
+        """What all processes of the trial did; None for a kind of attention whose cost is not known.
+
+        `attention` is the policy's, as transformers names it.
+        """
+        if attention not in get_args(Attention):
             return None
         return executed_flops(
             self.shape,
@@ -50,6 +52,5 @@ class BlockCost:
             gradient_checkpointing=self.spec.execution.gradient_checkpointing,
             lora=Lora.from_spec(self.spec.lora),
             on_cuda=self.on_cuda,
-            attention=self.attention,  # type: ignore[arg-type]
-            processes=self.spec.execution.num_processes,
+            attention=attention,  # type: ignore[arg-type]
         )

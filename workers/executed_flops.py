@@ -12,9 +12,9 @@ Only matrix products count, as there. What is done on top of what is needed:
 * Every process draws the whole block where transformers draws for several.
 Less than what is needed: vLLM keeps the keys and values of a prompt's full cache blocks for the rest of its group.
 
-Not counted: CUDA graphs' padding, sequences that vLLM evicts and starts again, TRL's merging of adapters, the turns of
-tools. `sdpa` takes causal pairs where nothing at all is padded, so there the figure is an upper bound; so it is for
-the head where truncated completions are masked.
+Not counted: CUDA graphs' padding, sequences that vLLM evicts and starts again, TRL's merging of adapters. `sdpa` takes
+causal pairs where nothing at all is padded, so there the figure is an upper bound; so it is for the head where
+truncated completions are masked.
 """
 
 from __future__ import annotations
@@ -64,17 +64,16 @@ def executed_flops(
     lora: Lora | None,
     on_cuda: bool,
     attention: Attention = "sdpa",
-    processes: int = 1,
 ) -> BlockFlops:
-    """What all `processes` of a trial computed for `block`, which holds the observations of all of them."""
+    """What all processes of a trial computed for `block`, which holds the observations of all of them."""
     if engine == "vllm":
         cache_block = _CUDA_CACHE_BLOCK if on_cuda else _CPU_CACHE_BLOCK
         generation = sum(
             _drawn_by_vllm(shape, draw.lengths, group_size=group_size, cache_block=cache_block) for draw in block.draws
         )
     else:
-        drawn = (_drawn_by_transformers(shape, lengths, lora) for lengths in _drawn_together(block, processes))
-        generation = processes * sum(drawn)
+        turns = (turn for draw in block.draws for turn in draw.turns)
+        generation = sum(_drawn_by_transformers(shape, lengths, lora) for lengths in turns)
 
     def work(kind: str, lengths: Lengths) -> _Work:
         passes = [each for each in block.passes if each.kind == kind]
@@ -143,12 +142,6 @@ def _recomputed(shape: DecoderShape, work: _Work, lora: Lora | None) -> float:
         last = 0 if shape.num_experts else shape.hidden_size * shape.ffn_size
     whole = layer_forward_flops(shape, tokens=work.tokens, lora=lora)
     return whole - 2.0 * shape.num_layers * last * work.tokens + work.attention
-
-
-def _drawn_together(block: BlockObserver, processes: int) -> list[Lengths]:
-    """What one call of `generate` drew: each process of several draws for all, and has noted its own share."""
-    each = len(block.draws) // processes
-    return [[pair for draw in block.draws[number::each] for pair in draw.lengths] for number in range(each)]
 
 
 def _drawn_by_transformers(shape: DecoderShape, lengths: Lengths, lora: Lora | None) -> float:

@@ -42,6 +42,7 @@ def step_row(
     updates: Sequence[Mapping[str, float]],
     seconds: float,
     nominal_params: float | None,
+    has_tools: bool,
 ) -> StepRecord:
     """The row of the step that led from `before` to `now`; `seconds` are of the whole step."""
     timed = block.seconds
@@ -72,6 +73,8 @@ def step_row(
         peak_memory_bytes=peak_memory_bytes(),
         **_executed(executed),
         **_verdicts(block),
+        tool_calls=block.tool_calls if has_tools else None,
+        failed_tool_calls=block.failed_tool_calls if has_tools else None,
         **_logged(updates),
     )
 

@@ -8,7 +8,7 @@ a score that is not in the store, and a crash in between only repeats work.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,9 @@ class Trajectory(TrainerCallback):
         is_stopping: Callable[[], bool],
         gates: HealthGates,
         heartbeat: Heartbeat,
+        base_scores: Collection[tuple[str, str]],
     ) -> None:
+        """`base_scores` are the (benchmark, protocol) that the base has been scored on."""
         self._spec = spec
         self._store = store
         self._evaluator = evaluator
@@ -66,9 +68,21 @@ class Trajectory(TrainerCallback):
         self._is_stopping = is_stopping
         self._gates = gates
         self._heartbeat = heartbeat
+        self._at_milestone = False
+        due = self._due(step=0, is_last=False) if progress.step == 0 else ()
+        self._base_due = tuple(each for each in due if evaluator.names(each) not in base_scores)
         self._updates: list[Mapping[str, float]] = []
         self._step_started = 0.0
-        self._at_milestone = False
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """The base is scored before its first update, by the trainer's own processes, once."""
+        if self._base_due:
+            self._store.enter_phase("scoring base")
+        decision = from_leader(Decision(self._base_due, step=0))
+        self._score(kwargs["model"], decision.evaluations, step=decision.step)
+        self._store.enter_phase("training")
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -113,11 +127,6 @@ class Trajectory(TrainerCallback):
             self._last_known_step = step
         self._delete_old_checkpoints()
 
-    def score_base(self, model: Any, *, known: Sequence[tuple[str, str]]) -> None:
-        """Score the policy before its first update on every benchmark that is not `known` (benchmark, protocol)."""
-        due = self._due(step=0, is_last=False)
-        self._score(model, [each for each in due if self._evaluator.names(each) not in known], step=0)
-
     def end_the_unhealthy(self) -> None:
         """Raise UnhealthyTrial where a health gate has ended the trial."""
         self._gates.end_the_unhealthy(self.progress.step)
@@ -151,10 +160,11 @@ class Trajectory(TrainerCallback):
             self.progress,
             block,
             needed=needed,
-            executed=self._cost.executed(block),
+            executed=self._cost.executed(block, model.config._attn_implementation),
             updates=updates,
             seconds=seconds,
             nominal_params=self._spec.model.nominal_params,
+            has_tools=self._spec.environment is not None,
         )
         directive = self._store.record_step(record)
         self._heartbeat.beat()

@@ -17,6 +17,8 @@ from db.store import AttemptStore
 from workers.checkpointing.resuming import newest_whole
 from workers.checkpointing.staging import staging_folder
 from workers.distributed.processes import FollowerPlan, OnLoss, followers
+from workers.generation.server import generation_server
+from workers.generation.server_gpus import split_gpus
 from workers.health import WATCHED, HealthGates, Heartbeat
 from workers.milestones import is_complete
 from workers.spec import TrialSpec
@@ -55,6 +57,7 @@ def run_trial(
     at every sign of progress.
     """
     heartbeat = heartbeat or Heartbeat()
+    server_gpus = split_gpus(spec.execution)  # before anything asks CUDA for its devices
     from workers.generation.engine import check_block, describe_attempt, import_trl, resolve_engine
 
     # The weights to start from are made or fetched once for all trials that share them.
@@ -69,16 +72,14 @@ def run_trial(
 
     from workers.block_cost import BlockCost
     from workers.evaluation.evaluator import Evaluator
-    from workers.flops import DecoderShape
     from workers.training.block_observer import BlockObserver
-    from workers.training.policies import load_policy
+    from workers.training.policies import load_tokenizer, policy_shape
     from workers.training.prompt_stream import PromptStream
     from workers.training.train import train
     from workers.trajectory import Trajectory
 
     store.describe(describe_attempt(spec, engine))
-    model, tokenizer = load_policy(spec, base.folder)
-    shape = DecoderShape.from_config(model.config)
+    tokenizer, shape = load_tokenizer(spec, base.folder), policy_shape(base.folder)
     with open_trial_data(spec, tokenizer) as data, staging_folder(folders.trial, store.number) as staging:
         store.record_data_set(data.training)
         evaluator = Evaluator(data=data, tokenizer=tokenizer, shape=shape, sampling=spec.sampling, seed=spec.seed)
@@ -96,13 +97,7 @@ def run_trial(
             evaluator=evaluator,
             observer=BlockObserver(),
             stream=PromptStream(data.rows, position=progress.samples),
-            cost=BlockCost(
-                spec,
-                shape,
-                engine,
-                attention=model.config._attn_implementation,
-                on_cuda=torch.cuda.is_available(),
-            ),
+            cost=BlockCost(spec, shape, engine, on_cuda=torch.cuda.is_available()),
             progress=progress,
             saved=resumed.saved,
             checkpoints=folders.checkpoints,
@@ -110,27 +105,33 @@ def run_trial(
             is_stopping=is_stopping,
             gates=HealthGates.after(spec.health, steps),
             heartbeat=heartbeat,
+            base_scores=wait_for_database(lambda: reader.live_evaluations(store.trial_id, step=0), say=_say),
         )
-        # The base is scored before its first update, once, whichever attempt gets that far.
-        if progress.step == 0:
-            store.enter_phase("scoring base")
-            known = wait_for_database(lambda: reader.live_evaluations(store.trial_id, step=0), say=_say)
-            trajectory.score_base(model, known=known)
-
         trajectory.end_the_unhealthy()
         if not is_complete(spec.budget, progress):
-            store.enter_phase("training")
+            if server_gpus is not None:
+                store.enter_phase("starting server")
+            serving = generation_server(
+                spec,
+                base.folder,
+                gpus=server_gpus,
+                longest_prompt=data.longest_prompt,
+                log=folders.trial / "logs" / f"server-{store.number}.log",
+                on_loss=on_loss,
+            )
             plan = FollowerPlan(spec, engine, base.folder, resumed.folder, progress, staging)
-            with followers(plan, on_loss=on_loss):
+            with serving as server, followers(plan, on_loss=on_loss):
+                store.enter_phase("loading")
                 train(
                     spec,
                     trajectory,
                     engine=engine,
-                    model=model,
+                    base_folder=base.folder,
                     tokenizer=tokenizer,
                     data=data,
                     checkpoint=resumed.folder,
                     staging=staging,
+                    server=server,
                 )
     trajectory.end_the_unhealthy()
     return AttemptState.SUCCEEDED if is_complete(spec.budget, trajectory.progress) else AttemptState.INTERRUPTED

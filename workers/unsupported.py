@@ -7,27 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from workers.generation.server_limits import reasons_against_server
 from workers.milestones import last_step
 from workers.spec import Evaluation, Execution, TrialSpec
-from workers.training.trl_losses import unlike_trl
+from workers.training.trl_losses import trl_trainer, unlike_trl
 
-# Programs are judged in a sandbox and free text by another model; there is neither yet.
-_UNJUDGED = ("codegen", "stem_web")
+# Free text is judged by another model, and there is none yet.
+_UNJUDGED = ("stem_web", "stem__web")
 _GPUS_OF_A_MACHINE = 8  # the processes of a trial are on one
 
 
 def unsupported(spec: TrialSpec) -> list[str]:
     """A sentence for each setting of `spec` that cannot be run."""
     settings = [f"{name} ({value}) cannot be run by this version" for name, value in _settings(spec)]
-    return settings + list(unlike_trl(spec.algorithm)) + list(_undefined(spec))
+    return [
+        *settings,
+        *unlike_trl(spec.algorithm),
+        *_without_tools(spec),
+        *reasons_against_server(spec),
+        *_undefined(spec),
+    ]
 
 
 def _settings(spec: TrialSpec) -> Iterator[tuple[str, object]]:
     for source in spec.data.sources or ():
         if source.startswith(_UNJUDGED):
             yield "data.sources", source
-    if spec.environment is not None:
-        yield "environment", spec.environment
     for evaluation in spec.evaluations:
         for name in ("benchmark", "protocol", "top_p", "max_completion_tokens"):
             if getattr(evaluation, name) != Evaluation.model_fields[name].default:
@@ -40,6 +45,25 @@ def _execution(execution: Execution) -> Iterator[tuple[str, object]]:
         yield "resources.gpus", execution.gpus
     if (execution.nodes or 1) > 1:
         yield "resources.nodes", execution.nodes
+
+
+def _without_tools(spec: TrialSpec) -> Iterator[str]:
+    """Where TRL cannot have a policy call tools."""
+    environment, execution = spec.environment, spec.execution
+    if environment is None:
+        return
+    if trl_trainer(spec.algorithm) == "rloo":
+        yield "environment does not go with loss.baseline leave_one_out, whose trainer calls no tools"
+    if (execution.tensor_parallel or 1) > 1:
+        yield (
+            f"environment does not go with tensor_parallel {execution.tensor_parallel}: processes that share an engine "
+            "would wait for each other's turns; use `tensor_parallel: 1`"
+        )
+    if environment.factory and not execution.gpus and execution.processes > 1:
+        yield (
+            f"environment.factory does not go with resources.processes {execution.processes}: on CPUs every process "
+            "draws all completions, and each of those has an environment in one process alone; use `processes: 1`"
+        )
 
 
 def _undefined(spec: TrialSpec) -> Iterator[str]:

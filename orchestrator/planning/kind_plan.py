@@ -197,7 +197,7 @@ def _on_gpus(
     part = gpu
     if shared_by > 1:
         part = replace(gpu, name=f"{gpu.name}/{shared_by}", memory_bytes=gpu.memory_bytes / shared_by)
-    placement = place(architecture, part, recipe, training, wishes_of(spec.execution, gpus=gpus))
+    placement = place(architecture, part, recipe, training, wishes_of(spec, gpus=gpus))
     if placement.server_gpus and utilisation.source == "assumed":
         utilisation = beside_server(utilisation, gpus=placement.gpus, server_gpus=placement.server_gpus)
     return OnGpus(gpu, placement.all_gpus / shared_by, placement, utilisation)

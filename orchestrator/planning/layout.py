@@ -17,13 +17,12 @@ from orchestrator.planning.memory import (
     server_memory,
     training_memory,
 )
-from orchestrator.planning.placing_case import Case, named_gpus
+from orchestrator.planning.placing_case import MIN_LIVE_COMPLETIONS, Case, named_gpus
 from workers.flops import DecoderShape
 from workers.gpus import GIGABYTE, GpuType
 from workers.spec.execution import SERVER_MEMORY_SHARE
 
 MICRO_BATCH_TOKENS = 8192  # enough to keep a GPU's matrix units busy; more only takes memory
-MIN_LIVE_COMPLETIONS = 32  # at full length; fewer leave a decoding GPU idle most of the time
 
 
 @dataclass(frozen=True)

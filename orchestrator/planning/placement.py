@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from db.errors import SpecError
 from orchestrator.planning.architectures import Architecture
-from orchestrator.planning.layout import MIN_LIVE_COMPLETIONS, Placement, lay_out
+from orchestrator.planning.layout import Placement, lay_out
 from orchestrator.planning.memory import Training, state_memory
 from orchestrator.planning.placing_case import (
     MAX_GPUS,
@@ -60,7 +60,7 @@ def _search(case: Case) -> Placement | str:
     gpus, share_of_one = None, _state_share(case)
     for gpus in _gpu_counts(case):
         if share_of_one <= gpus * STATE_SHARE:
-            found = lay_out(case, gpus, wanted=MIN_LIVE_COMPLETIONS)
+            found = lay_out(case, gpus, wanted=case.wishes.live_completions)
             if isinstance(found, Placement):
                 return found
     return _misfit(case, gpus)
@@ -73,7 +73,7 @@ def _misfit(case: Case, gpus: int | None) -> str:
             f"No number of GPUs up to {case.wishes.max_gpus} divides the {case.recipe.completions_per_update} "
             "completions of one optimizer update as asked."
         )
-    found = lay_out(case, gpus, wanted=MIN_LIVE_COMPLETIONS)
+    found = lay_out(case, gpus, wanted=case.wishes.live_completions)
     if isinstance(found, str):
         on = f"On {named_gpus(gpus, case.gpu)}"
         return found.replace(on, f"{on}, {_why_no_more(case, gpus)},", 1) if found.startswith(on) else found

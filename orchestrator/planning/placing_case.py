@@ -13,6 +13,7 @@ from orchestrator.planning.architectures import Architecture
 from orchestrator.planning.memory import Training
 from workers.gpus import GpuType
 
+MIN_LIVE_COMPLETIONS = 32  # of an engine; fewer leave a decoding GPU idle most of the time
 USABLE_SHARE = 0.94  # the rest is lost to fragmentation and to what the driver keeps
 MAX_GPUS = 1024
 
@@ -52,7 +53,8 @@ class Wishes:
     """What the user fixed; None leaves it to the planner. `max_gpus` is what the cluster has.
 
     `nodes` is over how many nodes the GPUs are spread, `gpus` the number of all of them that train. `server_gpus` are
-    those of a vLLM server of the trial's own, 0 where vLLM generates on the GPUs that train.
+    those of a vLLM server of the trial's own, 0 where vLLM generates on the GPUs that train. GPUs are added until each
+    engine has a cache for `live_completions` at full length.
     """
 
     gpus: int | None = None
@@ -61,6 +63,7 @@ class Wishes:
     tensor_parallel: int | None = None
     micro_batch: int | None = None
     sleep_mode: bool | None = None
+    live_completions: int = MIN_LIVE_COMPLETIONS
     max_gpus: int = MAX_GPUS
 
 

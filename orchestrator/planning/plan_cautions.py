@@ -43,6 +43,7 @@ def cautions(
         _too_small_for_a_gpu,
         _unknown_heldout_problems,
         _drawn_again,
+        _scored_without_tools,
         lambda plan: _longer_than_allowed(plan, sweep.expected),
     )
     found = [sentence for check in checks for sentence in _collected(plans, check)]
@@ -171,6 +172,14 @@ def _drawn_again(plan: KindPlan) -> Caution | None:
     if not plan.kind.spec.algorithm.dynamic_sampling:
         return None
     return Caution("groups of equal rewards are drawn again (dynamic_sampling); what that costs is not in the plan")
+
+
+def _scored_without_tools(plan: KindPlan) -> Caution | None:
+    if plan.kind.spec.environment is None:
+        return None
+    return Caution(
+        "held-out problems are answered without the environment's tools: scores say what the policy can alone"
+    )
 
 
 def _longer_than_allowed(plan: KindPlan, expected: Expected) -> Caution | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from orchestrator.planning.cost import ExpectedLengths, assumed_lengths
 from orchestrator.planning.memory import Training
-from orchestrator.planning.placing_case import MAX_GPUS, BatchRecipe, Wishes
+from orchestrator.planning.placing_case import MAX_GPUS, MIN_LIVE_COMPLETIONS, BatchRecipe, Wishes
 from orchestrator.sweepfile.running import Expected
 from workers.flops import Lora
-from workers.spec import Execution, TrialSpec
+from workers.spec import TrialSpec
 
 _TASK_PROMPT_TOKENS = {"affine-lookup": 9}  # all of its prompts are as long as `dv(854)`, with two marks of turns
 _REFERENCE_BYTES = {"bfloat16": 2, "float32": 4}
+_FEW_COMPLETIONS = 4
 
 
 def recipe_of(spec: TrialSpec) -> BatchRecipe:
@@ -36,13 +37,18 @@ def training_of(spec: TrialSpec) -> Training:
     )
 
 
-def wishes_of(execution: Execution, *, gpus: int | None) -> Wishes:
+def wishes_of(spec: TrialSpec, *, gpus: int | None) -> Wishes:
     """What the file fixes of where a trial runs; `gpus` is how many there are, None: as many as wanted."""
+    execution = spec.execution
+    # Processes that share an engine would wait for each other's turns, so there each GPU has an engine of its own, and
+    # beside a large model little room for its cache: drawing in smaller lots costs less than more GPUs.
+    has_turns = spec.environment is not None
     return Wishes(
         gpus=execution.gpus,
         server_gpus=execution.server_gpus or 0,
         nodes=execution.nodes,
-        tensor_parallel=execution.tensor_parallel,
+        tensor_parallel=execution.tensor_parallel or (1 if has_turns else None),
+        live_completions=_FEW_COMPLETIONS if has_turns else MIN_LIVE_COMPLETIONS,
         micro_batch=execution.micro_batch,
         sleep_mode=execution.sleep_mode,
         max_gpus=gpus or MAX_GPUS,

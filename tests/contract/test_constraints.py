@@ -43,7 +43,7 @@ def _each(column: str, *values: object) -> tuple[dict[str, Any], ...]:
 
 
 CASES: dict[tuple[type[Base], str], Case] = {
-    (Trial, "state_known"): Case(_each("state", "done", "RUNNING", ""), _each("state", "cancelled", "paused")),
+    (Trial, "state_known"): Case(_each("state", "done", "RUNNING", ""), _each("state", "cancelled", "stopped")),
     (Trial, "origin_known"): Case(_each("origin", "mlflow"), _each("origin", "csv", "tensorboard")),
     (Trial, "native_is_complete"): Case(
         tuple(
@@ -63,7 +63,7 @@ CASES: dict[tuple[type[Base], str], Case] = {
         _each("num_params", None, 1) + _each("nominal_params", None, 0.5),
     ),
     (ImportFile, "format_known"): Case(_each("format", "xlsx", ""), _each("format", "verl", "wandb")),
-    (Attempt, "state_known"): Case(_each("state", "paused", "Lost"), _each("state", "interrupted", "lost")),
+    (Attempt, "state_known"): Case(_each("state", "paused", "Lost"), _each("state", "stopped", "lost")),
     (Attempt, "native_is_complete"): Case(
         tuple({column: None} for column in ("host", "pid", "process_started_at", "lease_expires_at")),
         ({"import_file_id": 1, "host": None, "pid": None, "process_started_at": None, "lease_expires_at": None},),
@@ -121,7 +121,7 @@ def _fill_every_table(database: Engine) -> None:
         )
         data_set = connection.scalar(select(DataSet.id))
         problem = connection.scalar(
-            insert(Problem).values(data_set_id=data_set, position=0, sha256="a" * 64).returning(Problem.id)
+            insert(Problem).values(data_set_id=data_set, position=1000, sha256="a" * 64).returning(Problem.id)
         )
         evaluation = connection.scalar(select(Evaluation.id).limit(1))
         connection.execute(insert(EvaluationItem).values(evaluation_id=evaluation, problem_id=problem, probability=0.5))
@@ -152,7 +152,7 @@ ORPHANS: tuple[tuple[type[Base], dict[str, Any]], ...] = (
     (Attempt, {"trial_id": 99, "number": 1, "lease_expires_at": HERE.process_started_at} | vars(HERE)),
     (Step, {"trial_id": 1, "attempt": 99, "step": 1}),
     (Evaluation, {"trial_id": 1, "attempt": 99, "step": 1, "benchmark": "b", "protocol": "p", "score": 0.5}),
-    (EvaluationItem, {"evaluation_id": 1, "problem_id": 99, "successes": 1}),
+    (EvaluationItem, {"evaluation_id": 1, "problem_id": 9999, "successes": 1}),
     (EvaluationItem, {"evaluation_id": 99, "problem_id": 1, "successes": 1}),
     (
         Checkpoint,

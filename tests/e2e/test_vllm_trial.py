@@ -41,12 +41,15 @@ except EngineError as error:
     print("CAUGHT", error)
 """
 
-RESUMED_TRIAL = """
-import sys
+KILLED_TRIAL = """
+import os, sys
 from pathlib import Path
+from random import Random
+from threading import Timer
 from db.database import open_database, resolve_url
 from db.reader import Reader
-from db.store import claim
+from db.states import AttemptState
+from db.store import PlanStore, claim
 from orchestrator.registration import register
 from orchestrator.sweepfile.loading import load_sweep
 from workers.provenance import this_process
@@ -54,17 +57,24 @@ from workers.trial import Folders, run_trial
 
 folder, models = Path(sys.argv[1]), Path(sys.argv[2])
 engine = open_database(resolve_url(str(folder / "rlsweep.db")))
-loaded = load_sweep(folder / "tiny.yaml", ["generation.engine=vllm", "model=[small]", "seed=[1]"])
+loaded = load_sweep(folder / "tiny.yaml", ["generation.engine=vllm", "model=[small]", "seed=[1]",
+                                           "checkpoints.every_steps=2"])
 registration = register(engine, loaded)
 trial_id, sweep_id = registration.trial_ids[0], registration.sweep_id
-for stops in (True, False):
-    store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process())
-    seen = []  # asked once a step: the first attempt is told to stop at its third
-    outcome = run_trial(loaded.trials[0].spec, store=store, reader=Reader(engine),
-                        folders=Folders(models, folder / "trial", str(folder / "checkpoints")),
-                        is_stopping=lambda: seen.append(1) or (stops and len(seen) == 3), on_loss=print)
-    store.end(outcome)
-    print(outcome)
+PlanStore(engine).declare_lost(sweep_id, is_dead=lambda process: True)
+store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process())
+seen = []
+
+def is_stopping():  # asked once a step: the first attempt is killed a moment after its third
+    seen.append(1)
+    if store.number == 1 and len(seen) == 3:
+        Timer(Random().uniform(0.0, 0.5), lambda: os.kill(os.getpid(), 9)).start()
+    return False
+
+run_trial(loaded.trials[0].spec, store=store, reader=Reader(engine),
+          folders=Folders(models, folder / "trial", str(folder / "checkpoints")),
+          is_stopping=is_stopping, on_loss=print)
+store.end(AttemptState.SUCCEEDED)
 """
 
 
@@ -107,15 +117,19 @@ def test_a_stale_engine_ends_the_trial(trained: CommandLine, tmp_path: Path) -> 
     assert steps == [(1,)], "caught before the second block was drawn"
 
 
-def test_a_trial_that_is_resumed_draws_what_it_would_have_drawn(trained: CommandLine, tmp_path: Path) -> None:
+def test_a_trial_that_is_killed_and_resumed_draws_what_it_would_have_drawn(
+    trained: CommandLine, tmp_path: Path
+) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY_SWEEP)
     models = trained.folder / "rlsweep_artifacts" / "models"
-    done = subprocess.run(
-        [sys.executable, "-c", RESUMED_TRIAL, str(tmp_path), str(models)], capture_output=True, text=True, check=False
-    )
-    assert done.stdout.split()[-2:] == ["interrupted", "succeeded"], done.stderr[-2000:]
+    command = [sys.executable, "-c", KILLED_TRIAL, str(tmp_path), str(models)]
+    for status in (-9, 0):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr[-2000:]
     resumed = CommandLine(tmp_path)
-    assert resumed.rows("SELECT number, resumed_from_step FROM attempt") == [(1, 0), (2, 3)]
+    states = resumed.rows("SELECT number, state, resumed_from_step FROM attempt")
+    assert [state[:2] for state in states] == [(1, "lost"), (2, "succeeded")]
+    assert states[1][2] > 0, "it was to continue from a checkpoint"
     curve = resumed.curve()
     trial = curve[0][0]
     assert curve == [row for row in trained.curve() if row[0] == trial]

@@ -29,7 +29,7 @@ from workers.trial import Folders, run_trial
 
 folder, models, processes, micro_batch, stops_at = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:6])
 engine = open_database(resolve_url(str(folder / "rlsweep.db")))
-loaded = load_sweep(folder / "tiny.yaml", ["model=[small]", "seed=[1]"])
+loaded = load_sweep(folder / "tiny.yaml", ["model=[small]", "seed=[1]", *sys.argv[6:]])
 registration = register(engine, loaded)
 trial_id, sweep_id = registration.trial_ids[0], registration.sweep_id
 spec = loaded.trials[0].spec
@@ -49,11 +49,11 @@ print(outcome)
 
 
 def start(
-    folder: Path, models: Path, *, processes: int, micro_batch: int = 4, stops_at: int = 0
+    folder: Path, models: Path, *recipe: str, processes: int, micro_batch: int = 4, stops_at: int = 0
 ) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
     (folder / "tiny.yaml").write_text(SWEEP)
-    arguments = [str(folder), str(models), str(processes), str(micro_batch), str(stops_at)]
+    arguments = [str(folder), str(models), str(processes), str(micro_batch), str(stops_at), *recipe]
     return subprocess.Popen(
         [sys.executable, "-c", TRIAL, *arguments],
         stdout=subprocess.PIPE,
@@ -64,8 +64,8 @@ def start(
     )
 
 
-def run(folder: Path, models: Path, **options: int) -> str:
-    trial = start(folder, models, **options)
+def run(folder: Path, models: Path, *recipe: str, **options: int) -> str:
+    trial = start(folder, models, *recipe, **options)
     output, _ = trial.communicate(timeout=200)
     assert trial.returncode == 0, output[-3000:]
     return output.split()[-1]
@@ -95,6 +95,16 @@ def assert_same_curve(one: CommandLine, two: CommandLine) -> None:
 def test_two_processes_measure_what_one_does(alone: CommandLine, models: Path, tmp_path: Path) -> None:
     assert run(tmp_path / "two", models, processes=2) == "succeeded"
     assert_same_curve(alone, CommandLine(tmp_path / "two"))
+
+
+def test_groups_are_drawn_anew_by_two_processes_together(models: Path, tmp_path: Path) -> None:
+    recipe = ("base.algorithm=dapo", "base.loss={mask_truncated: false}", "budgets.at=[2]")
+    assert run(tmp_path / "two", models, *recipe, processes=2) == "succeeded"
+    sql = "SELECT step, cumulative_samples, completions, trained_completions, zero_variance_share FROM live_step"
+    steps = CommandLine(tmp_path / "two").rows(f"{sql} ORDER BY step")
+    assert [row[0] for row in steps] == [1, 2]
+    assert all(drawn > trained == steps[0][3] for _, _, drawn, trained, _ in steps), "some groups were equal"
+    assert all(seen % 2 == 0 for _, seen, *_ in steps), "both have as many prompts in every draw"
 
 
 def test_another_number_of_processes_may_resume_it(alone: CommandLine, models: Path, tmp_path: Path) -> None:

@@ -52,9 +52,14 @@ def test_many_reasons_are_a_few_settings_with_their_values(reasons: list[str], s
     assert shortened(reasons) == short
 
 
-@pytest.mark.parametrize("name", sorted({file.stem for file in SHIPPED} - {"cross_algorithm"}))
+@pytest.mark.parametrize("name", sorted({file.stem for file in SHIPPED} - {"cross_algorithm", "agentic_tools"}))
 def test_most_shipped_sweeps_need_no_warning(name: str) -> None:
     assert warnings(planned(name)) == ()
+
+
+def test_scores_of_a_policy_with_tools_are_said_to_be_without() -> None:
+    (warning,) = warnings(planned("agentic_tools"))
+    assert "held-out problems are answered without the environment's tools" in warning
 
 
 @pytest.mark.parametrize(

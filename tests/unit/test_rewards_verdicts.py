@@ -71,8 +71,14 @@ def test_the_corpus_is_large_enough_to_mean_something() -> None:
 def test_published_golds_score_one_and_tell_wrong_answers(pool: RewardPool, mode: Mode) -> None:
     files = sorted(_published_data().glob("*/*.parquet"))
     truths = _truths(files)
-    wrong = check_truths(pool, truths, mode=mode)
     assert len(truths) > 6000
+    # A third of them, and all that are known to be unreadable: a minute is enough for a test.
+    looked_at = [
+        (source, truth)
+        for number, (source, truth) in enumerate(truths)
+        if number % 3 == 0 or (isinstance(truth, str) and truth in UNREADABLE)
+    ]
+    wrong = check_truths(pool, looked_at, mode=mode)
     assert {json.dumps(each.truth) for each in wrong} <= {json.dumps(truth) for truth in UNREADABLE}
     if mode == "fixed":
         assert {each.truth for each in wrong} == UNREADABLE
@@ -183,7 +189,6 @@ def test_counts_tell_what_a_reward_of_zero_hides(pool: RewardPool) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("codegen__humaneval", "sandbox"),
         ("stem_web", "another model"),
         ("stem__web", "another model"),
         ("table__hitab", "openai/gsm8k"),

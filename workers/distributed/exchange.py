@@ -43,6 +43,8 @@ def whole_block(block: BlockObserver) -> BlockObserver:
         merged.draws += each.draws
         merged.passes += each.passes
         merged.verdicts += each.verdicts
+        merged.tool_calls += each.tool_calls
+        merged.failed_tool_calls += each.failed_tool_calls
     return merged
 
 

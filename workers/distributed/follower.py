@@ -37,15 +37,13 @@ def _follow(plan: FollowerPlan) -> None:
     import_trl(engine)
     from workers.distributed.following import Following
     from workers.evaluation.evaluator import Evaluator
-    from workers.flops import DecoderShape
     from workers.training.block_observer import BlockObserver
-    from workers.training.policies import load_policy
+    from workers.training.policies import load_tokenizer, policy_shape
     from workers.training.prompt_stream import PromptStream
     from workers.training.train import train
 
     spec = plan.spec
-    model, tokenizer = load_policy(spec, plan.base_folder)
-    shape = DecoderShape.from_config(model.config)
+    tokenizer, shape = load_tokenizer(spec, plan.base_folder), policy_shape(plan.base_folder)
     with open_trial_data(spec, tokenizer) as data:
         evaluator = Evaluator(data=data, tokenizer=tokenizer, shape=shape, sampling=spec.sampling, seed=spec.seed)
         following = Following(
@@ -54,7 +52,7 @@ def _follow(plan: FollowerPlan) -> None:
             observer=BlockObserver(),
             stream=PromptStream(data.rows, position=plan.progress.samples),
         )
-        parts: dict[str, Any] = {"model": model, "tokenizer": tokenizer, "data": data}
+        parts: dict[str, Any] = {"base_folder": plan.base_folder, "tokenizer": tokenizer, "data": data}
         train(spec, following, engine=engine, checkpoint=plan.checkpoint, staging=plan.staging, **parts)
 
 

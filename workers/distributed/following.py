@@ -23,6 +23,11 @@ class Following(TrainerCallback):
         self.observer = observer
         self.stream = stream
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._score_as_decided(kwargs["model"])
+
     def on_log(
         self,
         args: TrainingArguments,
@@ -36,11 +41,15 @@ class Following(TrainerCallback):
         if state.global_step % self._spec.algorithm.updates_per_block:
             return
         whole_block(self.observer.take())
-        decision: Decision = from_leader(None)
-        for evaluation in decision.evaluations:  # of sharded weights every process has a part
-            self._evaluator.score(kwargs["model"], evaluation, step=decision.step)
+        self._score_as_decided(kwargs["model"])
         ending: Ending = from_leader(None)
         control.should_save, control.should_training_stop = ending.saves, ending.stops
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         wait_for_all()
+
+    def _score_as_decided(self, model: Any) -> None:
+        """Of sharded weights every process has a part, so all of them score."""
+        decision: Decision = from_leader(None)
+        for evaluation in decision.evaluations:
+            self._evaluator.score(model, evaluation, step=decision.step)

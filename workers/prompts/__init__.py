@@ -51,6 +51,13 @@ class Prompt:
         return [{"role": each.role, "content": each.content} for each in self.messages]
 
     @property
+    def truth(self) -> str:
+        """What an answer is held against: the answer, with a program's prefix among its tests."""
+        if not self.prefix or not self.data_source.startswith("codegen"):
+            return self.answer
+        return json.dumps(json.loads(self.answer) | {"prefix": self.prefix})
+
+    @property
     def text(self) -> str:
         """What all messages say, without their roles."""
         return "\n".join(each.content for each in self.messages)

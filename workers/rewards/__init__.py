@@ -1,8 +1,8 @@
 """What an answer earns: scorers by data source, run in worker processes that can be killed.
 
 `sources` says which scorer judges a data source, `paper` holds the study's scorers with their flaws, `fixed` the
-sound ones, `pool` runs them in processes of their own, `truths` finds wrong gold answers. Nothing here runs a
-model's programs, asks another model for its opinion, or needs torch.
+sound ones, `pool` runs them in processes of their own, `programs` judges code in the sandbox, `truths` finds wrong gold
+answers. Nothing here asks another model for its opinion, or needs torch.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Verdict:
     """What an answer is worth, and how it came to that.
 
     `score` is in [0, 1]. It is None where nothing could be told: the scorer failed or was killed ("exception") or ran
-    out of time ("timed_out"). "no_answer" is a wrong answer, 0, in which no answer was found or none that can be
-    read; the study's scorers sometimes credit one all the same. `lenient` is the forgiving reading of `fixed` scorers:
-    a maths answer or a letter outside a box (asked for by `judge(..., lenient=True)`), cells of a puzzle or grid.
-    `reason` explains an exception in one line.
+    out of time ("timed_out"; a program that runs out of its own is wrong, 0). "no_answer" is a wrong answer, 0, where
+    no answer was found or none that can be read; the study's scorers sometimes credit one all the same. `lenient` is
+    what `fixed` scorers give a forgiving reading: a maths answer or a letter outside a box (asked for by `judge(...,
+    lenient=True)`), cells of a puzzle or grid. `reason` explains an exception in one line.
     """
 
     score: float | None

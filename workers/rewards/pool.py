@@ -18,6 +18,7 @@ from typing import Any
 from db.errors import EnvironmentProblem
 from workers.rewards import Answer, Mode, Verdict
 from workers.rewards.process import State, WorkerProcess
+from workers.rewards.programs import ProgramJudge, is_program
 from workers.rewards.sources import check_sources
 
 GRACE = 0.5  # of the time limit: how long a worker has to notice by itself that time is over
@@ -88,15 +89,24 @@ class RewardPool:
         for place, answer in enumerate(answers):
             key = (answer.data_source, answer.text, json.dumps(answer.truth, sort_keys=True))
             places.setdefault(key, []).append(place)
+        texts = [key for key in places if not is_program(key[0])]
+        programs = [key for key in places if is_program(key[0])]
         tasks = [
             {"source": source, "text": text, "truth": json.loads(truth), "mode": mode, "lenient": lenient}
-            for source, text, truth in places
+            for source, text, truth in texts
         ]
-        judged = self._judge_all(tasks)
-        verdicts: dict[int, Verdict] = {}
-        for each, verdict in zip(places.values(), judged, strict=True):
-            verdicts.update(dict.fromkeys(each, verdict))
+        judged = dict(zip(texts, self._judge_all(tasks), strict=True))
+        judged |= dict(
+            zip(programs, self._judge_programs([answers[places[key][0]] for key in programs], mode), strict=True)
+        )
+        verdicts = {place: judged[key] for key, each in places.items() for place in each}
         return [verdicts[place] for place in range(len(answers))]
+
+    def _judge_programs(self, answers: list[Answer], mode: Mode) -> list[Verdict]:
+        if not answers:
+            return []
+        with ProgramJudge(at_once=self._processes) as programs:
+            return programs.judge(answers, mode=mode)
 
     def _judge_all(self, tasks: list[dict[str, Any]]) -> list[Verdict]:
         call = _Call(deque(range(len(tasks))))

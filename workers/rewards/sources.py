@@ -1,7 +1,7 @@
 """Which scorer judges a data source, in each mode, and which sources this version refuses to judge.
 
-A source is known by how its name begins. Programs are judged in the sandbox, which is no scorer of this kind: when
-there is one, `codegen__` leaves the refused.
+A source is known by how its name begins. Programs (`codegen`) have no scorer here: `programs` judges them by their
+tests, in the sandbox.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from workers.rewards.paper import grids as paper_grids
 from workers.rewards.paper import mathematics as paper_mathematics
 from workers.rewards.paper import puzzles as paper_puzzles
 from workers.rewards.paper import zebra as paper_zebra
+from workers.rewards.programs import is_program
 from workers.rewards.reading import Reading, structure
+from workers.sandbox import find_isolation
 
 
 def _boxed(truth: Truth) -> str:
@@ -99,17 +101,14 @@ SCORERS: Mapping[str, Scorer] = {
 }
 
 REFUSED: Mapping[str, str] = {
-    "codegen": "programs are judged in the sandbox, which this version has not",
     "stem_web": "its answers are judged by another model, which this version does not ask",
     "stem__web": "its answers are judged by another model, which this version does not ask",
 }
 
 
 def scorer_of(data_source: str) -> Scorer:
-    """The scorer of one data source. Raises SpecError for one that is refused or unknown."""
-    for prefix, sentence in REFUSED.items():
-        if data_source.startswith(prefix):
-            raise SpecError(f"data source {data_source!r} cannot be rewarded: {sentence}; leave out its rows")
+    """The scorer of one data source. Raises SpecError for one that is refused, unknown or of programs."""
+    _refuse(data_source)
     for prefix, scorer in SCORERS.items():
         if data_source.startswith(prefix):
             return scorer
@@ -119,6 +118,18 @@ def scorer_of(data_source: str) -> Scorer:
 
 
 def check_sources(data_sources: Iterable[str]) -> None:
-    """Refuse, before anything runs, rows that nothing here can judge. Raises SpecError."""
+    """Refuse, before anything runs, rows that nothing here can judge.
+
+    Raises SpecError, or SandboxUnavailable for programs on a machine that cannot run them apart from itself.
+    """
     for data_source in sorted(set(data_sources)):
-        scorer_of(data_source)
+        if is_program(data_source):
+            find_isolation()
+        else:
+            scorer_of(data_source)
+
+
+def _refuse(data_source: str) -> None:
+    for prefix, sentence in REFUSED.items():
+        if data_source.startswith(prefix):
+            raise SpecError(f"data source {data_source!r} cannot be rewarded: {sentence}; leave out its rows")

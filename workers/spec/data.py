@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from workers.spec.values import PositiveInt, Seed, Strict, Text
 
 _ONLY_OF_TASKS = frozenset({"seed", "heldout_problems"})
 OF_TASKS = _ONLY_OF_TASKS | {"task"}
+_NAME = r"[A-Za-z_]\w*"
+_CLASS_NAME = re.compile(rf"{_NAME}(\.{_NAME})*:{_NAME}", re.ASCII)
+
+
+def _refuse_what_names_no_class(name: str) -> str:
+    if not _CLASS_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} names no class; write `package.module:Class`")
+    return name
+
+
+ClassName = Annotated[str, AfterValidator(_refuse_what_names_no_class)]
 
 
 class Data(Strict):
@@ -88,7 +100,21 @@ class IdentifiedData(Data):
 
 
 class Environment(Strict):
-    """Tools that a policy may call while it answers, and how often it may answer again after one."""
+    """What a policy may call while it answers, and how often it may go on after a call.
 
-    tools: Annotated[tuple[Literal["python"], ...], Field(min_length=1, strict=False)]
+    `tools` are those that are here: `python` runs a program in the sandbox, `calculator` reckons exactly. `factory` is
+    an environment class of the user's, `package.module:Class`, whose public methods are tools as well.
+
+    A turn is one round of calls with what the policy says next, so a completion has at most `max_turns` + 1 turns of
+    the policy's. Results of tools count within `max_completion_tokens`.
+    """
+
+    tools: Annotated[tuple[Literal["python", "calculator"], ...], Field(min_length=1, strict=False)] = ()
+    factory: ClassName | None = None
     max_turns: PositiveInt = 4
+
+    @model_validator(mode="after")
+    def _offers_something(self) -> Environment:
+        if not self.tools and self.factory is None:
+            raise ValueError("an environment needs `tools`, `factory` or both")
+        return self

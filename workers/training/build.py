@@ -9,6 +9,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 from transformers.trainer_callback import PrinterCallback
 from trl.rewards import get_soft_overlong_punishment
 
+from db.errors import SpecError
+from workers.environments.offered import offered
 from workers.spec import TrialSpec
 from workers.training.block_layout import BlockLayout
 from workers.training.block_observer import BlockObserver
@@ -24,7 +26,7 @@ RewardFunction = Callable[..., list[float | None]]
 def build_trainer(
     spec: TrialSpec,
     *,
-    model: PreTrainedModel,
+    load_model: Callable[[], PreTrainedModel],
     tokenizer: PreTrainedTokenizerBase,
     stream: PromptStream,
     reward: RewardFunction,
@@ -32,12 +34,22 @@ def build_trainer(
     callback: TrainerCallback,
     observer: BlockObserver,
 ) -> BlockTrainer:
-    """A trainer over the stream's prompts. `settings` are those of `trl_settings`."""
+    """A trainer over the stream's prompts. `settings` are those of `trl_settings`.
+
+    `load_model` is called once TRL's configuration stands: that says to transformers how processes share the weights.
+    """
     trainer_class, config_class = TRAINERS[trl_trainer(spec.algorithm)]
+    tools: dict[str, Any] = {}
+    if spec.environment is not None:
+        if settings.get("vllm_tensor_parallel_size", 1) > 1:  # the planner's choice, where the file has none
+            raise SpecError("environment does not go with tensor parallelism; give `resources: {tensor_parallel: 1}`")
+        settings = settings | {"max_tool_calling_iterations": spec.environment.max_turns}
+        tools = offered(spec.environment).trl_arguments
+    configuration = config_class(**settings)
     trainer = trainer_class(
-        model=model,
+        model=load_model(),
         reward_funcs=[reward, *_penalties(spec)],
-        args=config_class(**settings),
+        args=configuration,
         processing_class=tokenizer,
         callbacks=[callback],
         peft_config=lora_config(spec.lora) if spec.lora else None,
@@ -45,6 +57,7 @@ def build_trainer(
         layout=block_layout(spec),
         stream=stream,
         draws_anew=spec.algorithm.dynamic_sampling,
+        **tools,
     )
     trainer.remove_callback(PrinterCallback)  # our callback records what it would print
     return trainer

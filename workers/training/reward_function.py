@@ -23,7 +23,7 @@ def reward_function(judge: Judge, *, mode: Mode, observer: BlockObserver) -> Cal
         *, completions: Sequence[list[dict[str, Any]]], answer: Sequence[str], data_source: Sequence[str], **_: Any
     ) -> list[float | None]:
         answers = [
-            Answer(source, turns[-1]["content"], truth)
+            Answer(source, final_answer(turns), truth)
             for source, turns, truth in zip(data_source, completions, answer, strict=True)
         ]
         verdicts = judge(answers, mode=mode)
@@ -31,3 +31,16 @@ def reward_function(judge: Judge, *, mode: Mode, observer: BlockObserver) -> Cal
         return [verdict.reward if mode == "paper" else verdict.score for verdict in verdicts]
 
     return correct
+
+
+def final_answer(turns: Sequence[dict[str, Any]]) -> str:
+    """What the policy says at the end; nothing where a call or a tool's result is the end, so it has not answered.
+
+    TRL takes a model's reasoning apart from what it says, where there are tools; the scorers know them together.
+    """
+    last = turns[-1]
+    if last["role"] != "assistant" or last.get("tool_calls"):
+        return ""
+    reasoning = last.get("reasoning_content")
+    said: str = last["content"]
+    return f"<think>{reasoning}</think>{said}" if reasoning else said

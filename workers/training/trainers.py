@@ -7,7 +7,7 @@ that a resumed trial draws what it would have drawn; and updates take the block'
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -18,8 +18,9 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 from trl.trainer.utils import split_tensor_dict
 
 from db.errors import RlsweepError
+from workers.environments import ToolBroken
 from workers.training.block_layout import BlockLayout
-from workers.training.block_observer import BlockObserver, PaddedPass, Pass
+from workers.training.block_observer import BlockObserver, Lengths, PaddedPass, Pass
 from workers.training.draw_seeds import draw_seed
 from workers.training.dynamic_sampling import informative_block, whole_block_metrics
 from workers.training.prompt_stream import PromptRow, PromptStream, Share
@@ -41,6 +42,8 @@ class _BlockTrainer:
     _metrics: dict[str, dict[str, list[float]]]
     _tokenizer: Any
     _verdicts: torch.Tensor
+    tools: Any = ()
+    reward_funcs: list[Any]
 
     def __init__(
         self,
@@ -54,7 +57,11 @@ class _BlockTrainer:
         self.observer, self.layout, self.stream = observer, layout, stream
         self._draws_anew = draws_anew
         self._block, self._draws_of_block = -1, 0
+        num_given = len(kwargs["reward_funcs"])
         super().__init__(*args, train_dataset=_placeholders(layout), **kwargs)  # type: ignore[call-arg]
+        # What answers are worth: the verdict, and the environment's own reward, which TRL appends. Not penalties, which
+        # would make every group look different.
+        self._worth = [0, *range(num_given, len(self.reward_funcs))]
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """A checkpoint holds what a run needs; TRL's model card would look for a hub and a git checkout."""
@@ -92,24 +99,38 @@ class _BlockTrainer:
         return block | {"lengths": torch.tensor(self.observer.draws[-1].lengths)}, self._verdicts
 
     def _generate(self, prompts: list[Any]) -> Any:
+        self._turns: list[Lengths] = []
+        draw = super()._generate  # type: ignore[misc]
         with self.observer.timing("generation"):
-            output = super()._generate(prompts)  # type: ignore[misc]
-        prompt_ids, completion_ids = output[0], output[1]
-        self.observer.saw_draw([(len(p), len(c)) for p, c in zip(prompt_ids, completion_ids, strict=True)])
+            output = self._shared(draw, prompts) if self._draws_for_all else draw(prompts)
+        tool_mask = output[2] if self.tools else None
+        self.observer.saw_draw(_lengths(output[0], output[1], tool_mask), self._turns)
         return output
+
+    def _shared(self, draw: Callable[[list[Any]], tuple[Any, ...]], prompts: list[Any]) -> tuple[Any, ...]:
+        """This process's share of the block, which every process draws, tools and all.
+
+        What is drawn must not depend on how many processes there are. Transformers generates for small models on CPUs,
+        where that is cheap.
+        """
+        everywhere = gather_object(prompts)
+        # A block has its prompts dealt out by updates; one that is drawn piece by piece has each piece in order.
+        order = list(range(len(everywhere))) if self._draws_anew else self.layout.completion_order
+        in_order = sorted(zip(order, everywhere, strict=True), key=lambda pair: pair[0])
+        whole = draw([prompt for _, prompt in in_order])
+        mine = Share(self.accelerator.process_index, self.accelerator.num_processes).of(order)
+        return tuple(_rows(value, mine, of=len(order)) for value in whole)
+
+    @property
+    def _draws_for_all(self) -> bool:
+        return not self.use_vllm and self.accelerator.num_processes > 1
 
     def _generate_single_turn(self, prompt_ids: list[Any], *args: Any, **kwargs: Any) -> Any:
         with self._drawing():
-            draw = super()._generate_single_turn  # type: ignore[misc]
-            if self.use_vllm or self.accelerator.num_processes == 1:
-                return draw(prompt_ids, *args, **kwargs)
-            # Every process draws the whole block and keeps its share: what is drawn must not depend on how many
-            # processes there are. Transformers generates for small models on CPUs, where that is cheap.
-            everywhere = gather_object(prompt_ids)
-            order = self.layout.completion_order
-            in_order = [prompt for _, prompt in sorted(zip(order, everywhere, strict=True), key=lambda pair: pair[0])]
-            mine = self.layout.places_of(self.accelerator.process_index)
-            return _rows(draw(in_order, *args, **kwargs), mine)
+            drawn = super()._generate_single_turn(prompt_ids, *args, **kwargs)  # type: ignore[misc]
+        completion_ids = drawn[0] if isinstance(drawn, tuple) else drawn  # RLOO's is without log-probabilities
+        self._turns.append(tuple((len(p), len(c)) for p, c in zip(prompt_ids, completion_ids, strict=True)))
+        return drawn
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
@@ -146,12 +167,28 @@ class _BlockTrainer:
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Any:
         with self.observer.timing("reward"):
             rewards = super()._calculate_rewards(*args, **kwargs)  # type: ignore[misc]
-        self._verdicts = rewards[:, 0]  # without penalties, which would make every group look different
+        self._verdicts = _sum_of_known(rewards[:, self._worth])
         return rewards
 
 
 class BlockGRPOTrainer(_BlockTrainer, GRPOTrainer):
-    """Advantages against the group's mean; see `trl_losses`."""
+    """Advantages against the group's mean; see `trl_losses`. The one of the two that calls tools."""
+
+    _sync_tool_dicts: list[dict[str, Any]]
+    _async_tool_dicts: list[dict[str, Any]]
+
+    def _tool_call_loop(self, prompts: list[Any], *args: Any) -> Any:
+        """Calls answered and completions continued, until none calls any more or all turns are taken."""
+        if self._draws_for_all:  # TRL has the functions for this process's share; they are the same for all
+            self._sync_tool_dicts = self._sync_tool_dicts[:1] * len(prompts)
+            self._async_tool_dicts = self._async_tool_dicts[:1] * len(prompts)
+        try:
+            output = super()._tool_call_loop(prompts, *args)
+        except ToolBroken as broken:
+            raise broken.reason from broken
+        if not self._draws_for_all or self.accelerator.is_main_process:
+            self.observer.saw_tool_calls(output[4], failed=output[5])
+        return output
 
 
 class BlockRLOOTrainer(_BlockTrainer, RLOOTrainer):
@@ -176,9 +213,18 @@ def _is_without_adapters(model: Any) -> bool:
     return any(getattr(module, "disable_adapters", False) is True for module in model.modules())
 
 
-def _rows(drawn: Any, places: list[int]) -> Any:
-    """Those rows of what was drawn: ids (RLOO), or ids and log-probabilities, which transformers does not give."""
-    if isinstance(drawn, tuple):
-        ids, logprobs = drawn
-        return [ids[place] for place in places], logprobs and [logprobs[place] for place in places]
-    return [drawn[place] for place in places]
+def _rows(value: Any, places: list[int], *, of: int) -> Any:
+    """Those rows of a list that has one for each of `of` completions; anything else as it is."""
+    return [value[place] for place in places] if isinstance(value, list) and len(value) == of else value
+
+
+def _sum_of_known(rewards: torch.Tensor) -> torch.Tensor:
+    """The sum of each row without its NaN, as TRL takes it; NaN where there is nothing else."""
+    return rewards.nansum(1).where(~rewards.isnan().all(1), torch.nan)
+
+
+def _lengths(prompt_ids: list[Any], completion_ids: list[Any], tool_mask: list[Any] | None) -> list[tuple[int, int]]:
+    """(prompt, completion) tokens: what tools answered stands among a completion's ids, and is prompt."""
+    drawn = [len(ids) for ids in completion_ids] if tool_mask is None else [sum(mask) for mask in tool_mask]
+    whole = [len(p) + len(c) for p, c in zip(prompt_ids, completion_ids, strict=True)]
+    return [(all_tokens - c, c) for all_tokens, c in zip(whole, drawn, strict=True)]

@@ -40,7 +40,7 @@ class PublishedData:
 
     @cached_property
     def heldout(self) -> Sequence[Question]:
-        return [Question(each.chat, each.answer, each.data_source, each.row_sha256) for each in self.heldout_prompts]
+        return [Question(each.chat, each.truth, each.data_source, each.row_sha256) for each in self.heldout_prompts]
 
     @cached_property
     def longest_prompt(self) -> int:
@@ -51,7 +51,7 @@ class PublishedData:
     def rows(self, start: int, stop: int) -> list[dict[str, Any]]:
         prompts = self.training_set.curriculum.prompts
         taken = (prompts[place % len(prompts)] for place in range(start, stop))
-        return [{"prompt": each.chat, "answer": each.answer, "data_source": each.data_source} for each in taken]
+        return [{"prompt": each.chat, "answer": each.truth, "data_source": each.data_source} for each in taken]
 
     def encode_heldout(self) -> list[Encoded]:
         chats = [each.chat for each in self.heldout_prompts]

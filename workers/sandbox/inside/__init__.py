@@ -1,0 +1,1 @@
+"""What runs inside the sandbox: plain standard library, sent there as compiled code, never imported by the trainer."""

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from benchmarks.measure import time_function
-from scaling.inter_model import fit_inter_model
+from scaling.inter_model.fit import fit_inter_model
 from scaling.observations import Observations, from_rows
 from scaling.synthetic import Noise, law_rows, saturating_slopes
 

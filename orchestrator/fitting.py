@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from db.reader import SweepRow
+    from scaling.inter_model.results import InterModelFit
     from scaling.observations import Observations, XKind
-    from scaling.results import InterModelFit
 
 X_COLUMNS: dict[str, XKind] = {"compute": "flops", "data": "samples", "tokens": "tokens", "steps": "steps"}
 SCOPES = ("inter-model",)
@@ -61,9 +61,9 @@ def fit_sweep(engine: Engine, sweep: SweepRow, request: FitRequest) -> KeptFit:
     """Fit a sweep's live evaluations and keep the fit. Raises FitError when they do not bear one."""
     from db.reader import Reader
     from db.store import FitStore
-    from scaling.inter_model import fit_inter_model
+    from scaling.inter_model.fit import fit_inter_model
+    from scaling.inter_model.records import to_records
     from scaling.observations import from_rows
-    from scaling.records import to_records
 
     reader = Reader(engine)
     rows = scored(reader.curve([trial.trial_id for trial in reader.trials(sweep.id)]), request)

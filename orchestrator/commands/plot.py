@@ -38,7 +38,7 @@ def command(
     from db.errors import EnvironmentProblem
     from db.reader import Reader
     from orchestrator.fitting import FitRequest, fit_sweep
-    from scaling.plot import plot_inter_model
+    from scaling.figures.inter_model import plot_inter_model
 
     engine = open_database(resolve_url(database), create=False)
     found = Reader(engine).sweep(sweep)

@@ -19,7 +19,8 @@ from rich.text import Text
 from scaling.wording import short
 
 if TYPE_CHECKING:
-    from scaling.results import Forecast, InterModelFit, Interval, Parameter, SizeFit
+    from scaling.inter_model.results import Forecast, InterModelFit, Parameter, SizeFit
+    from scaling.results import Interval
 
 WIDTH = 100
 EXPLAINED_WIDTH = 98
@@ -110,7 +111,7 @@ def _print_law(fit: InterModelFit, console: Console, width: int) -> None:
     if fit.law is None:
         _hang(console, Text("No law. ", style="bold"), fit.identification.message, width)
         return
-    from scaling.k_forms import K_FORMS
+    from scaling.laws.k_forms import K_FORMS
 
     console.print(Text("k(N) = " + K_FORMS[fit.law.k_form].formula, style="bold"), width=width)
     for parameter in fit.law.parameters:

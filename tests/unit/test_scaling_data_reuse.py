@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from scaling.data_reuse import fit_data_reuse
+from scaling.data_reuse.fit import fit_data_reuse
+from scaling.data_reuse.results import DataReuseFit, TauEffect
 from scaling.errors import FitError
-from scaling.reuse_results import DataReuseFit, TauEffect
 
 TAUS = (1, 2, 5, 20, 50, 100)
 ONSET = 30.0

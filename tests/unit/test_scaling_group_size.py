@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from scaling.errors import FitError
-from scaling.group_results import Crossing, GroupSizeFit, GroupSizesOfModel
-from scaling.group_size import fit_group_size
+from scaling.group_size.fit import fit_group_size
+from scaling.group_size.results import Crossing, GroupSizeFit, GroupSizesOfModel
 
 GROUPS = (4, 8, 16, 32)
 Rows = list[dict[str, object]]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from scaling.errors import FitError
-from scaling.inter_model import K_FORM_NAMES, fit_inter_model
+from scaling.inter_model.fit import K_FORM_NAMES, fit_inter_model
+from scaling.inter_model.results import InterModelFit
 from scaling.observations import Observations, from_rows
-from scaling.results import InterModelFit
 from scaling.synthetic import Noise, Scoring, law_rows, saturating_slopes
 
 LADDER = (24_832, 99_328, 393_728, 1_574_912)

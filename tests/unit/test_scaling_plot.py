@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scaling.figure_labels import _apart
-from scaling.inter_model import fit_inter_model
+from scaling.figures.inter_model import draw_inter_model, plot_inter_model, summary
+from scaling.figures.labels import _apart
+from scaling.inter_model.fit import fit_inter_model
 from scaling.observations import from_rows
-from scaling.plot import draw_inter_model, plot_inter_model, summary
 from scaling.synthetic import Noise, law_rows, saturating_slopes
 from scaling.wording import short
 

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from scaling.inter_model import fit_inter_model
+from scaling.inter_model.fit import fit_inter_model
+from scaling.inter_model.records import same_fit, spec_of, to_records
 from scaling.observations import from_rows
-from scaling.records import same_fit, spec_of, to_records
 from scaling.synthetic import Noise, law_rows, saturating_slopes
 
 SIZES = (1_000, 4_000, 16_000, 64_000)

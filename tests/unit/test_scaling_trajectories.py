@@ -7,10 +7,10 @@ import pytest
 from scipy.optimize import curve_fit
 
 from scaling.errors import FitError
-from scaling.intra_model import fit_intra_model
+from scaling.intra_model.fit import fit_intra_model
+from scaling.laws.trajectories import TRAJECTORY_LAWS, Curve, fit_trajectory, gradient
 from scaling.observations import FloatArray, from_rows
 from scaling.synthetic import Noise, Scoring, law_rows
-from scaling.trajectory_laws import TRAJECTORY_LAWS, Curve, fit_trajectory, gradient
 
 X = np.arange(1, 106) * 512.0
 TRUTHS = {

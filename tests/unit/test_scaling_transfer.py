@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from scaling.errors import FitError
-from scaling.transfer import fit_transfer
-from scaling.transfer_results import Transfer, TransferFit
+from scaling.transfer.fit import fit_transfer
+from scaling.transfer.results import Transfer, TransferFit
 
 BILLIONS = tuple(int(size * 1e9) for size in (0.5, 1.5, 3, 7, 14))
 Rows = list[dict[str, object]]

@@ -25,3 +25,15 @@ class Check:
     threshold: float | None
     size: int | None
     message: str
+
+
+@dataclass(frozen=True)
+class PointFit:
+    """One evaluation's part in the fit. `fitted` and `residual` (of ln L) are None outside the estimation."""
+
+    evaluation_id: int
+    role: str
+    reason: str
+    weight: float | None
+    fitted: float | None
+    residual: float | None

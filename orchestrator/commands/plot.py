@@ -12,8 +12,11 @@ from orchestrator.commands.options import (
     DatabaseOption,
     FromOption,
     HoldoutOption,
+    KFormOption,
     ProtocolOption,
     SweepArgument,
+    ToOption,
+    WhereOption,
     XOption,
 )
 
@@ -28,30 +31,40 @@ def command(
     ] = None,
     x: XOption = None,
     from_x: FromOption = None,
+    to_x: ToOption = None,
     holdout: HoldoutOption = None,
     benchmark: BenchmarkOption = None,
     protocol: ProtocolOption = None,
+    where: WhereOption = None,
+    k_form: KFormOption = None,
     database: DatabaseOption = None,
 ) -> None:
     """Fit a sweep and draw its learning curves and its law, as PNG and SVG."""
     from db.database import open_database, resolve_url
     from db.errors import EnvironmentProblem
     from db.reader import Reader
-    from orchestrator.fitting import FitRequest, fit_sweep
+    from orchestrator.fitting import FitOptions, fit_sweep
     from scaling.figures.inter_model import plot_inter_model
+    from scaling.inter_model.results import InterModelFit
+    from scaling.scopes import observations_of
 
     engine = open_database(resolve_url(database), create=False)
     found = Reader(engine).sweep(sweep)
-    request = FitRequest.resolve(
-        found.fit_settings,
-        scope=None,
+    options = FitOptions(
+        scope="inter-model",
         x=x,
         from_x=from_x,
+        to_x=to_x,
         holdout=holdout or (),
         benchmark=benchmark,
         protocol=protocol,
+        where=where or (),
+        k_form=k_form,
     )
-    kept = fit_sweep(engine, found, request)
+    kept = fit_sweep(engine, found, options)
+    fit = kept.fitted.fit
+    assert isinstance(fit, InterModelFit)
+    observations = observations_of(kept.fitted.rows, kept.fitted.settings)
     stem = output or Path(found.name)
     if stem.suffix in (".png", ".svg"):  # both are drawn, whichever was named
         stem = stem.with_suffix("")
@@ -59,8 +72,8 @@ def command(
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         title = found.question or found.name
-        caveats = [*kept.fit.caveats, *found.caveats]
-        plot_inter_model(kept.fit, kept.observations, title=title, caveats=caveats, paths=paths)
+        caveats = [*fit.caveats, *found.caveats]
+        plot_inter_model(fit, observations, title=title, caveats=caveats, paths=paths)
     except OSError as error:
         raise EnvironmentProblem(f"Cannot write {error.filename}: {error.strerror}. Choose --output.") from error
     typer.echo(f"Drew fit {kept.fit_id}: {', '.join(str(path) for path in paths)}")

@@ -20,22 +20,20 @@ from scaling.group_size.checks import group_checks
 from scaling.group_size.curves import CUBIC, LINE, GroupCurve, coefficient_draws, group_curve
 from scaling.group_size.optimum import best_at, crossings_of, ranges_of
 from scaling.group_size.results import BestRange, Crossing, GroupFit, GroupSizeFit, GroupSizesOfModel
-from scaling.observations import IntArray, Observations, Row, data_sha256, from_rows
+from scaling.observations import X_UNIT, IntArray, Observations, Row, XKind, data_sha256, from_rows
 from scaling.regression.design import design_of
 from scaling.regression.estimators import choose_estimator, linearise
 from scaling.regression.linearity import curvature
 from scaling.wording import short
 
-AXES = {"flops": "flops", "samples": "samples", "tokens": "tokens", "steps": "step", "gpu_hours": "gpu_hours"}
 CURVATURE_P = 0.01
 ESTIMATORS = ("ols-log", "qb")
-UNITS = {"flops": "FLOPs", "samples": "prompts", "tokens": "tokens", "steps": "steps", "gpu_hours": "GPU hours"}
 
 
 def fit_group_size(
     rows: Sequence[Row],
     *,
-    x: str = "flops",
+    x: XKind = "flops",
     estimator: str = "auto",
     draws: int = 1000,
     from_x: float | None = None,
@@ -43,10 +41,9 @@ def fit_group_size(
 ) -> GroupSizeFit:
     """Compare the group sizes of every model that was run with several.
 
-    `rows` are those of the view `learning_curve`, of one benchmark and protocol. `x`: flops (generation and training,
-    as counted here), samples (prompts), tokens, steps or gpu_hours. `estimator`: ols-log, or qb, which reads counts
-    and needs no loss above 0; auto takes qb where there are counts. `draws` of the parametric bootstrap; 0 leaves
-    out how sure anything is.
+    `rows` are those of the view `learning_curve`, of one benchmark and protocol. `estimator`: ols-log, or qb, which
+    reads counts and needs no loss above 0; auto takes qb where there are counts. `draws` of the parametric bootstrap;
+    0 leaves out how sure anything is.
     """
     observations = _observations(rows, x, from_x, to_x)
     estimator = choose_estimator(estimator, observations)
@@ -82,22 +79,16 @@ def fit_group_size(
         num_points=sum(group.num_evaluations for model in models for group in model.groups),
         models=tuple(models),
         left_out=tuple(left_out),
-        checks=tuple(group_checks(models, rows, left_out, unit=UNITS[x])),
+        checks=tuple(group_checks(models, rows, left_out, unit=X_UNIT[x])),
     )
 
 
-def _observations(rows: Sequence[Row], x: str, from_x: float | None, to_x: float | None) -> Observations:
-    """The rows on any of this fit's axes, digest of the rows as they came."""
-    if x not in AXES:
-        raise FitError(f"x = {x!r} is not an axis here. Choose one of {', '.join(AXES)}.")
+def _observations(rows: Sequence[Row], x: XKind, from_x: float | None, to_x: float | None) -> Observations:
+    """The rows whose group size is known, with the digest of all of them."""
     known = [row for row in rows if row.get("group_size") is not None]
     if rows and not known:
         raise FitError("the group size of these runs is not known. Import them again with --set group_size=NUMBER.")
-    if known and not any(row["step"] and row.get(AXES[x]) is not None for row in known):
-        raise FitError(f"these runs have no {UNITS[x]}. Choose another x of {', '.join(AXES)}.")
-    laid_out = [{**row, "flops": row.get(AXES[x])} for row in known]
-    observations = from_rows(laid_out, x="flops", from_x=from_x, to_x=to_x)
-    return replace(observations, x_kind=x, data_sha256=data_sha256(rows))
+    return replace(from_rows(known, x=x, from_x=from_x, to_x=to_x), data_sha256=data_sha256(rows))
 
 
 def _model(observations: Observations, rows: IntArray, *, estimator: str, draws: int, seed: int) -> GroupSizesOfModel:
@@ -123,7 +114,7 @@ def _model(observations: Observations, rows: IntArray, *, estimator: str, draws:
         best=best,
         ranges=ranges,
         crossings=crossings,
-        summary=_in_words(model, ranges, crossings, UNITS[observations.x_kind]),
+        summary=_in_words(model, ranges, crossings, X_UNIT[observations.x_kind]),
     )
 
 

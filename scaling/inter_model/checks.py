@@ -9,24 +9,29 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import fdtrc
 
+from scaling.inter_model.compare import lack_of_fit
+from scaling.inter_model.data_checks import check_mixture, check_seed_spread
 from scaling.inter_model.estimate import Estimate
+from scaling.inter_model.held_out import slope_variances
+from scaling.inter_model.late_slopes import late_slopes
 from scaling.inter_model.notes import (
     check_form,
     check_learning_rate,
-    check_mixture,
     check_seeds,
     check_short_runs,
     check_window,
 )
-from scaling.inter_model.results import Forecast, FormComparison, SizeFit
+from scaling.inter_model.results import Forecast, FormChoice, FormComparison, SizeFit
 from scaling.observations import Observations
 from scaling.regression.linearity import curvature
 from scaling.results import Check, Severity
+from scaling.run_conditions import check_curriculum, check_truncation
 from scaling.wording import short
 
 FORECAST_TOLERANCE = 0.05
+PLATEAU = 0.5  # late slope over overall slope
+FAR = 1.0  # observed log-ranges
 
 
 def run_checks(
@@ -36,22 +41,28 @@ def run_checks(
     sizes: Sequence[SizeFit],
     forms: Sequence[FormComparison],
     forecasts: Sequence[Forecast],
+    choice: FormChoice | None = None,
 ) -> tuple[Check, ...]:
     """Every check, failure signatures first."""
     trained = [size for size in sizes if not size.held_out]
     return (
         _f01_log_linear(estimate),
+        *_f02_plateau(estimate),
         *_f03_forecast(forecasts),
         *_f05_order(trained),
         *_f06_range(observations, trained),
         *_f07_bound(estimate),
         *_f08_lack_of_fit(estimate),
+        *check_seed_spread(estimate),
+        check_truncation(observations),
+        *_f14_distance(forecasts),
         *check_mixture(observations),
         check_seeds(trained),
         *check_short_runs(trained),
         *check_window(trained),
         *check_learning_rate(observations, trained),
-        *check_form(estimate, forms),
+        *check_form(estimate, forms, choice),
+        check_curriculum(),
     )
 
 
@@ -68,6 +79,29 @@ def _f01_log_linear(estimate: Estimate) -> Check:
         "or fit a form with a plateau."
     )
     return Check("F01", "warning", p_value, 0.01, None, message)
+
+
+def _f02_plateau(estimate: Estimate) -> list[Check]:
+    """The slope in the last third of ln X below half of the whole window's, and the ratio's interval below 1."""
+    found = []
+    measured = late_slopes(estimate)
+    for each in measured:
+        if each.whole <= each.half_of_whole:
+            continue  # a slope that may be zero has nothing to flatten from
+        if each.late < PLATEAU * each.whole and each.late + each.half_of_gap < each.whole:
+            size = int(estimate.design.sizes[each.size])
+            message = (
+                f"{short(size)} flattens: k = {each.late:.3f} in the last third of ln X against {each.whole:.3f} over "
+                "the window. A straight line will forecast too low a loss further on: fit the laws with a plateau "
+                "(scope intra-model), and do not extend this one."
+            )
+            found.append(Check("F02", "warning", each.late / each.whole, PLATEAU, size, message))
+    if found:
+        return found
+    if not measured:
+        message = "Too few evaluations in the last third of ln X to see whether learning flattens."
+        return [Check("F02", "note", None, PLATEAU, None, message)]
+    return [Check("F02", "ok", None, PLATEAU, None, "No size flattens in the last third of ln X.")]
 
 
 def _f03_forecast(forecasts: Sequence[Forecast]) -> list[Check]:
@@ -144,7 +178,7 @@ def _f06_range(observations: Observations, sizes: Sequence[SizeFit]) -> list[Che
 
 
 def _f07_bound(estimate: Estimate) -> list[Check]:
-    if estimate.form is None or estimate.theta is None or estimate.form.bounds is None:
+    if estimate.form is None or estimate.theta is None or estimate.form.boxes is None:
         return []
     if estimate.form.at_bound(estimate.theta, estimate.design.sizes):
         message = "The fit stopped at the edge of its search box: its parameters are not estimates."
@@ -153,24 +187,43 @@ def _f07_bound(estimate: Estimate) -> list[Check]:
 
 
 def _f08_lack_of_fit(estimate: Estimate) -> list[Check]:
-    scales = [estimate.spread.widest(size) for size in range(estimate.design.num_sizes)]
-    df = estimate.design.num_sizes - (0 if estimate.theta is None else len(estimate.theta))
-    if estimate.theta is None or None in scales or df < 1:
+    variances = slope_variances(estimate)
+    slopes = estimate.law_slopes()
+    found = None if estimate.theta is None else lack_of_fit(estimate, slopes, len(estimate.theta))
+    if found is None or variances is None:
         return []
-    variance = np.array([scale[0] for scale in scales if scale is not None]) / estimate.free.xx
-    if not np.all(variance > 0):
-        return []
-    gaps = estimate.free.slopes - estimate.law_slopes()
-    q = float(np.sum(gaps**2 / variance))
-    noise_df = float(estimate.spread.within_df.sum())
-    if estimate.spread.between is not None:
-        noise_df = min(noise_df, estimate.spread.between_df)
-    p_value = float(fdtrc(df, noise_df, q / df))
+    q, df, p_value = found
     if p_value >= 0.001:
         return [Check("F08", "ok", p_value, 0.001, None, f"The slopes agree with the law (Q = {q:.1f} on {df}).")]
-    worst = int(np.argmax(gaps**2 / variance))
+    worst = int(np.argmax((estimate.free.slopes - slopes) ** 2 / variances))
     message = (
         f"The slopes scatter about the law more than their errors allow (Q = {q:.1f} on {df} degrees of freedom, "
         f"worst at {short(estimate.design.sizes[worst])}): the law is a summary, not the truth."
     )
     return [Check("F08", "warning", p_value, 0.001, int(estimate.design.sizes[worst]), message)]
+
+
+def _f14_distance(forecasts: Sequence[Forecast]) -> list[Check]:
+    """How far forecasts reach beyond what was seen: in ln N, and in ln x."""
+    made = [each for each in forecasts if each.mode in ("zero_shot", "kshot") and each.quantity == "loss"]
+    if not made:
+        return []
+    found = []
+    for target in sorted({each.target_size for each in made}):
+        mine = [each for each in made if each.target_size == target]
+        for what, outside in (
+            ("its size", max(each.size_outside for each in mine)),
+            ("its last x", max(each.x_outside for each in mine)),
+        ):
+            if outside > FAR:
+                message = (
+                    f"The forecast of {short(target)} is far off: {what} lies {outside:.1f} times the whole observed "
+                    "log-range beyond what was seen. No interval covers a law that changes out there: train a size or "
+                    "a budget in between first."
+                )
+                found.append(Check("F14", "warning", outside, FAR, target, message))
+    if found:
+        return found
+    farthest = max(max(each.size_outside, each.x_outside) for each in made)
+    message = "No forecast reaches further beyond what was seen than the observed log-range."
+    return [Check("F14", "ok", farthest, FAR, None, message)]

@@ -1,4 +1,4 @@
-"""Which k(N)? Every family on the same slopes, scored by forecasts of larger sizes first and by AICc second.
+"""Which k(N)? Every family on the same slopes: forecasts of larger sizes, AICc, and whether it fits at all.
 
 Pooled R^2 plays no part: with one level per size, a law that learns nothing already explains most of it.
 """
@@ -7,18 +7,21 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import fdtrc
 
 from scaling.inter_model.estimate import MIN_SIZES_FOR_LAW, Estimate
+from scaling.inter_model.held_out import chain, slope_variances
 from scaling.inter_model.results import FormComparison
 from scaling.laws.k_forms import K_FORMS, KForm
+from scaling.observations import FloatArray
 
 
 def compare_forms(estimate: Estimate) -> tuple[FormComparison, ...]:
-    """All families and the free slopes, best AICc first; empty below three sizes."""
-    design, moments = estimate.design, estimate.free
+    """All families that so many sizes can bear and the free slopes, best AICc first; empty below three sizes."""
+    design, moments = estimate.design, estimate.compared
     if design.num_sizes < MIN_SIZES_FOR_LAW:
         return ()
-    compared = [_one(estimate, form) for form in K_FORMS.values()]
+    compared = [_one(estimate, form) for form in K_FORMS.values() if design.num_sizes >= form.compared_from]
     free_rss = moments.rss(moments.slopes)
     compared.append(
         FormComparison(
@@ -50,16 +53,31 @@ def aicc(estimate: Estimate, rss: float, num_parameters: int) -> float | None:
     return effective * math.log(rss / num_free) + 2 * count * effective / (effective - count - 1)
 
 
+def lack_of_fit(estimate: Estimate, slopes: FloatArray, num_parameters: int) -> tuple[float, int, float] | None:
+    """Q = sum (k_i - slopes_i)^2 / Var(k_i), its degrees of freedom, and p: is the law exact but for noise?
+
+    None where the noise is not known, and for a law with as many numbers as there are sizes.
+    """
+    variances = slope_variances(estimate)
+    df = estimate.design.num_sizes - num_parameters
+    if variances is None or df < 1:
+        return None
+    q = float(np.sum((estimate.free.slopes - slopes) ** 2 / variances))
+    noise_df = float(estimate.spread.within_df.sum())
+    if estimate.spread.between is not None:
+        noise_df = min(noise_df, estimate.spread.between_df)
+    return q, df, float(fdtrc(df, noise_df, q / df))
+
+
 def _one(estimate: Estimate, form: KForm) -> FormComparison:
-    design, moments = estimate.design, estimate.free
+    design, moments = estimate.design, estimate.compared
     theta = form.solve(design.sizes, moments.xx[None], moments.xk[None])
-    rss = moments.rss(form.slopes(theta, design.sizes)[0])
-    forecasts = [_forward(estimate, form, target) for target in range(MIN_SIZES_FOR_LAW, design.num_sizes)]
-    errors = tuple(
-        (int(design.sizes[MIN_SIZES_FOR_LAW + index]), predicted / actual - 1)
-        for index, (predicted, actual) in enumerate(forecasts)
-        if actual > 0
-    )
+    slopes = form.slopes(theta, design.sizes)[0]
+    rss = moments.rss(slopes)
+    links = chain(estimate, form)
+    errors = tuple((link.target, link.predicted / link.actual - 1) for link in links if link.actual > 0)
+    scores = tuple((link.target, link.log_score) for link in links if link.log_score is not None)
+    misfit = lack_of_fit(estimate, slopes, len(form.parameters))
     return FormComparison(
         k_form=form.name,
         theta=tuple(theta[0].tolist()),
@@ -68,15 +86,11 @@ def _one(estimate: Estimate, form: KForm) -> FormComparison:
         aicc=aicc(estimate, rss, len(form.parameters)),
         forecast_errors=errors,
         forecast_error=float(np.mean([abs(error) for _, error in errors])) if errors else None,
-        largest_k_forecast=forecasts[-1][0] if forecasts else None,
+        largest_k_forecast=links[-1].predicted if links else None,
+        log_scores=scores,
+        log_score=float(np.mean([score for _, score in scores])) if scores else None,
+        lack_of_fit=None if misfit is None else misfit[2],
     )
-
-
-def _forward(estimate: Estimate, form: KForm, target: int) -> tuple[float, float]:
-    """k of the target size from all smaller sizes, and its own free slope."""
-    sizes, moments = estimate.design.sizes, estimate.free
-    theta = form.solve(sizes[:target], moments.xx[None, :target], moments.xk[None, :target])
-    return float(form.slopes(theta, sizes[target : target + 1])[0, 0]), float(moments.slopes[target])
 
 
 def _ranked(compared: list[FormComparison]) -> tuple[FormComparison, ...]:

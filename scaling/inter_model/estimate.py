@@ -13,7 +13,7 @@ from scaling.inter_model.results import Parameter
 from scaling.laws.k_forms import KForm, form_named
 from scaling.observations import BoolArray, FloatArray, Observations
 from scaling.regression.bootstrap import Resamples, percentile_interval, resample
-from scaling.regression.design import Design, Moments, design_of
+from scaling.regression.design import Design, Moments, design_of, sum_by
 from scaling.regression.estimators import linearise
 from scaling.regression.intervals import (
     Covariance,
@@ -32,7 +32,11 @@ MIN_SIZES_FOR_LAW = 3
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Free slopes of every size and, from three sizes on, a law k(N); `law_moments` are linearised at that law."""
+    """Free slopes of every size and, from three sizes on, a law k(N); `law_moments` are linearised at that law.
+
+    `size_weight`: how much the law counts the evaluations of each size, 1 unless equal weight was asked for. It is
+    in `law_moments` and `compared`, and not in `free` and `spread`, which describe each size on its own.
+    """
 
     design: Design
     free: Moments
@@ -41,6 +45,17 @@ class Estimate:
     form: KForm | None
     theta: FloatArray | None
     resamples: Resamples | None
+    size_weight: FloatArray
+
+    @cached_property
+    def compared(self) -> Moments:
+        """The free moments with the weights of the law: what forms of k(N) are held against."""
+        return self.free.reweighted(self.design, self.size_weight)
+
+    @cached_property
+    def law_spread(self) -> Spread:
+        """The spread on the scale of `law_moments`."""
+        return self.spread.reweighted(self.size_weight)
 
     @property
     def rows_seen(self) -> frozenset[int]:
@@ -59,7 +74,7 @@ class Estimate:
         """Covariance of theta within and between runs."""
         if self.form is None or self.theta is None:
             return None, None
-        return law_covariances(self.design, self.law_moments, self.spread, self.form, self.theta)
+        return law_covariances(self.design, self.law_moments, self.law_spread, self.form, self.theta)
 
     @cached_property
     def level_variances(self) -> FloatArray | None:
@@ -142,16 +157,34 @@ class Estimate:
         return self.resamples.widening(self.design.num_sizes + len(self.theta))
 
 
-def estimate(observations: Observations, rows: BoolArray, *, estimator: str, k_form: str, draws: int) -> Estimate:
+def estimate(
+    observations: Observations,
+    rows: BoolArray,
+    *,
+    estimator: str,
+    k_form: str,
+    draws: int,
+    equal_size_weight: bool = False,
+) -> Estimate:
     """Estimate free slopes and the law from these rows only.
 
-    Below three sizes, or with `k_form="free"`, there is no law. The bootstrap's seed comes from the data's digest.
+    With fewer sizes than the form takes (three, or four for hill), or with `k_form="free"`, there is no law. The
+    bootstrap's seed comes from the data's digest. `equal_size_weight`: the law counts every size alike, however many
+    evaluations and runs it has; slopes of single sizes stay as they are.
     """
     design = design_of(observations, rows)
     free = linearise(observations, design, estimator)
     spread = spread_of(design, free)
-    form = form_named(k_form) if k_form != "free" and design.num_sizes >= MIN_SIZES_FOR_LAW else None
-    law_moments = free if form is None else _at_law(observations, design, estimator, form, free)
+    form = form_named(k_form) if k_form != "free" else None
+    if form is not None and design.num_sizes < form.fitted_from:
+        form = None
+    weight = _size_weight(design, free) if equal_size_weight else np.ones(design.num_sizes)
+    law_moments = (
+        free
+        if form is None
+        else _at_law(observations, design, free, estimator=estimator, form=form, size_weight=weight)
+    )
+    law_moments = law_moments.reweighted(design, weight)
     seed = int(observations.data_sha256[:16], 16)
     resamples = None
     if form is not None:
@@ -164,13 +197,28 @@ def estimate(observations: Observations, rows: BoolArray, *, estimator: str, k_f
         form=form,
         theta=None if form is None else _solve(form, design, law_moments),
         resamples=resamples,
+        size_weight=weight,
     )
 
 
-def _at_law(observations: Observations, design: Design, estimator: str, form: KForm, free: Moments) -> Moments:
+def _size_weight(design: Design, free: Moments) -> FloatArray:
+    """Factors that give every size the same total weight, and leave the sum of all weights as it is."""
+    total = sum_by(design.size, free.weight, design.num_sizes)
+    factor: FloatArray = total.mean() / total
+    return factor
+
+
+def _at_law(
+    observations: Observations, design: Design, free: Moments, *, estimator: str, form: KForm, size_weight: FloatArray
+) -> Moments:
     if estimator == "ols-log":  # already linear in ln L
         return free
-    return linearise(observations, design, estimator, lambda moments: _law_slopes(form, design, moments))
+    return linearise(
+        observations,
+        design,
+        estimator,
+        lambda moments: _law_slopes(form, design, moments.reweighted(design, size_weight)),
+    )
 
 
 def _law_slopes(form: KForm, design: Design, moments: Moments) -> FloatArray:

@@ -113,6 +113,7 @@ def _slope_forecast(estimate: Estimate, target: Target) -> Forecast:
     k, interval = estimate.law_k(target.size)
     widest = estimate.spread.widest(_nearest(estimate, target))
     actual_se = None if widest is None else math.sqrt(widest[0] / float(target.moments.xx[0]))
+    mean = interval
     if interval is not None and widest is not None and actual_se is not None:
         half = math.hypot((interval.high - interval.low) / 2, math.sqrt(widest[1]) * actual_se)
         interval = Interval(k - half, k + half, "prediction")
@@ -129,6 +130,8 @@ def _slope_forecast(estimate: Estimate, target: Target) -> Forecast:
         interval=interval,
         actual=float(target.moments.slopes[0]),
         actual_se=actual_se,
+        mean_interval=mean,
+        size_outside=_size_outside(estimate, target),
     )  # fmt: skip
 
 
@@ -184,13 +187,12 @@ def _loss_forecast(
     actual = float(np.mean(target.loss[target.last]))
     variance = _point_variance(estimate, target) / target.design.num_runs + run_variance
     _, k_interval = estimate.law_k(target.size)
-    interval = None
+    interval = mean = None
     noise_half = _half_width(estimate, target, variance)
     if k_interval is not None and level_half is not None and noise_half is not None:
-        half = math.hypot(level_half, reach * (k_interval.high - k_interval.low) / 2, noise_half)
-        # A loss ends at 1; e^700 is where doubles end.
-        high = min(predicted * math.exp(min(half, 700.0)), max(predicted, 1.0))
-        interval = Interval(predicted * math.exp(-half), high, "prediction")
+        curve_half = math.hypot(level_half, reach * (k_interval.high - k_interval.low) / 2)
+        mean = _around(predicted, curve_half, "mean curve")
+        interval = _around(predicted, math.hypot(curve_half, noise_half), "prediction")
     return Forecast(
         mode=mode_of(
             seen=estimate.rows_seen,
@@ -207,7 +209,28 @@ def _loss_forecast(
         interval=interval,
         actual=actual,
         actual_se=actual * math.sqrt(variance) if noise_half is not None else None,
+        mean_interval=mean,
+        x_outside=_x_outside(estimate, target),
+        size_outside=_size_outside(estimate, target),
     )
+
+
+def _around(loss: float, half: float, method: str) -> Interval:
+    """loss times e^-half to e^half. A loss ends at 1; e^700 is where doubles end."""
+    return Interval(loss * math.exp(-half), min(loss * math.exp(min(half, 700.0)), max(loss, 1.0)), method)
+
+
+def _x_outside(estimate: Estimate, target: Target) -> float:
+    """How far the last x lies beyond those seen, in units of the range of ln x seen."""
+    seen = estimate.design.log_x
+    return max(float(target.design.log_x.max() - seen.max()) / float(np.ptp(seen)), 0.0)
+
+
+def _size_outside(estimate: Estimate, target: Target) -> float:
+    """How far ln N lies beyond the sizes seen, in units of their range."""
+    sizes = estimate.design.sizes
+    beyond = max(math.log(sizes[0] / target.size), math.log(target.size / sizes[-1]), 0.0)
+    return beyond / math.log(sizes[-1] / sizes[0]) if beyond > 0 else 0.0
 
 
 def _nearest(estimate: Estimate, target: Target) -> int:

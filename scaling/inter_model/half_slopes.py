@@ -6,7 +6,7 @@ import numpy as np
 
 from scaling.inter_model.estimate import Estimate
 from scaling.observations import BoolArray, FloatArray
-from scaling.regression.design import Design, moments_of
+from scaling.regression.design import Design, Moments, moments_of
 
 
 def half_slopes(estimate: Estimate) -> list[tuple[float, float, float | None] | None]:
@@ -31,7 +31,10 @@ def half_slopes(estimate: Estimate) -> list[tuple[float, float, float | None] | 
     return found
 
 
-def _sums(design: Design, log_loss: FloatArray, weight: FloatArray, rows: BoolArray) -> tuple[float, float] | None:
+def part_moments(
+    design: Design, log_loss: FloatArray, weight: FloatArray, rows: BoolArray
+) -> tuple[Design, Moments] | None:
+    """Some rows of one size on their own, each run with a level of this part; None below three of some run."""
     lengths = np.bincount(design.run[rows])
     if not rows.any() or lengths[lengths > 0].min() < 3:
         return None
@@ -45,8 +48,12 @@ def _sums(design: Design, log_loss: FloatArray, weight: FloatArray, rows: BoolAr
         run_trial=design.run_trial[runs],
         sizes=design.sizes[:1],
     )
-    moments = moments_of(part, log_loss[rows], weight[rows])
-    return float(moments.xx[0]), float(moments.xk[0])
+    return part, moments_of(part, log_loss[rows], weight[rows])
+
+
+def _sums(design: Design, log_loss: FloatArray, weight: FloatArray, rows: BoolArray) -> tuple[float, float] | None:
+    part = part_moments(design, log_loss, weight, rows)
+    return None if part is None else (float(part[1].xx[0]), float(part[1].xk[0]))
 
 
 def _middle(log_x: FloatArray) -> float:

@@ -8,36 +8,53 @@ import math
 
 import numpy as np
 
-from scaling.inter_model.estimate import Estimate
+from scaling.inter_model.estimate import MIN_SIZES_FOR_LAW, Estimate
 from scaling.inter_model.results import Identification
-from scaling.laws.k_forms import saturating_bounds, saturating_shape
+from scaling.laws.k_forms import form_named, saturating_bounds, saturating_shape
 from scaling.laws.varpro import gain
 from scaling.observations import FloatArray
 from scaling.regression.intervals import t_quantile
 from scaling.results import Interval
+from scaling.wording import short
 
 PROFILE_POINTS = 2401
+_COUNTS = {3: "three", 4: "four"}
 OUT_OF_REACH = 3.0  # N_0 this many times beyond the largest (below the smallest) size
 
 
 def identify(estimate: Estimate, k_form: str) -> Identification:
     """The verdict for this estimate."""
-    count = estimate.design.num_sizes
     if estimate.form is None or estimate.theta is None:
-        if count == 1:
-            return Identification("trajectory_only", "One size: a learning curve, nothing about how k depends on N.")
-        if k_form == "free":
-            return Identification("free_slopes_only", "Free slopes were asked for; no law k(N) is fitted.")
-        return Identification(
-            "free_slopes_only", f"{count} sizes: their slopes can be compared, a law k(N) needs three."
-        )
+        return _no_law(estimate.design.num_sizes, k_form)
     if not np.isfinite(estimate.theta[0]) and estimate.form.log_scale[0]:
         return Identification("no_learning", "No positive slope fits: on the whole the test loss does not fall.")
+    if estimate.form.name == "hill":
+        return Identification("not_saturating", _hill_message(estimate))
     if estimate.form.name != "saturating":
         return Identification(
             "not_saturating", f"k(N) = {estimate.form.formula} was asked for; it has no K_max and no N_0."
         )
     return _saturating(estimate)
+
+
+def _no_law(count: int, k_form: str) -> Identification:
+    if count == 1:
+        return Identification("trajectory_only", "One size: a learning curve, nothing about how k depends on N.")
+    if k_form == "free":
+        return Identification("free_slopes_only", "Free slopes were asked for; no law k(N) is fitted.")
+    needed = form_named(k_form).fitted_from
+    of_form = "" if needed == MIN_SIZES_FOR_LAW else f" in the form {k_form}"
+    message = f"{count} sizes: their slopes can be compared, a law k(N){of_form} needs {_COUNTS[needed]}."
+    return Identification("free_slopes_only", message)
+
+
+def _hill_message(estimate: Estimate) -> str:
+    assert estimate.theta is not None
+    n0, h = np.exp(estimate.theta[1:])
+    inside = estimate.design.sizes.min() < n0 < estimate.design.sizes.max()
+    where = "inside" if inside else "outside"
+    advice = "" if inside else " Do not quote K_max."
+    return f"N_0 = {short(n0)} lies {where} the range of the sizes trained, with steepness h = {h:.2g}.{advice}"
 
 
 def n0_profile(estimate: Estimate) -> tuple[Interval, bool, bool] | None:

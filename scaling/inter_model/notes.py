@@ -8,34 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from scaling.inter_model.estimate import Estimate
-from scaling.inter_model.results import FormComparison, SizeFit
+from scaling.inter_model.results import FormChoice, FormComparison, SizeFit
 from scaling.observations import Observations
 from scaling.regression.intervals import MIN_EVALUATIONS
 from scaling.results import Check
 from scaling.wording import short
-
-
-def check_mixture(observations: Observations) -> list[Check]:
-    """F15: runs of one size that are not repeats of one configuration."""
-    train = observations.where("train")
-    settings: dict[str, list[object]] = {
-        "model": list(observations.model),
-        "group size": observations.group_size.tolist(),
-        "tau": np.nan_to_num(observations.tau, nan=-1.0).tolist(),
-        "learning rate": np.nan_to_num(observations.learning_rate, nan=-1.0).tolist(),
-    }
-    found = []
-    for name, values in settings.items():
-        for size in observations.sizes():
-            used = {values[i] for i in np.flatnonzero(train & (observations.num_params == size))}
-            if len(used) > 1:
-                message = (
-                    f"Runs of {short(size)} differ in {name} ({len(used)} values) and are fitted as repeats of one "
-                    "configuration. Select one, or read the slope as an average over them."
-                )
-                found.append(Check("F15", "warning", float(len(used)), 1.0, size, message))
-                break
-    return found
 
 
 def check_seeds(sizes: Sequence[SizeFit]) -> Check:
@@ -100,11 +77,16 @@ def check_learning_rate(observations: Observations, sizes: Sequence[SizeFit]) ->
     return [Check("LR", "note", float(rates[0]), None, None, message)]
 
 
-def check_form(estimate: Estimate, forms: Sequence[FormComparison]) -> list[Check]:
+def check_form(estimate: Estimate, forms: Sequence[FormComparison], choice: FormChoice | None = None) -> list[Check]:
     """Whether another k(N) describes or forecasts the sizes as well."""
     if estimate.form is None or not forms:
         return []
-    asked = next(each for each in forms if each.k_form == estimate.form.name)
+    asked = next((each for each in forms if each.k_form == estimate.form.name), None)
+    if asked is None:
+        message = (
+            f"Too few sizes ({estimate.design.num_sizes}) to hold {estimate.form.name} against other forms of k(N)."
+        )
+        return [Check("FORM", "note", None, None, None, message)]
     rivals = [each for each in forms if each.k_form not in (asked.k_form, "free")]
     close = [each for each in rivals if each.aicc is not None and asked.aicc is not None and each.aicc < asked.aicc + 4]
     forecast = [
@@ -122,6 +104,8 @@ def check_form(estimate: Estimate, forms: Sequence[FormComparison]) -> list[Chec
         parts.append("AICc does not rule out " + ", ".join(f"{r.k_form} ({_signed_delta(r, asked)})" for r in close))
     if forecast:
         parts.append("larger sizes are forecast better by " + ", ".join(each.k_form for each in forecast))
+    if choice is not None and choice.preferred not in (None, asked.k_form):
+        parts.append(f"{choice.by} prefer{'s' if choice.by == 'AICc' else ''} {choice.preferred}")
     if not parts:
         return [Check("FORM", "ok", None, None, None, f"No other k(N) does better than {asked.k_form}.")]
     message = f"The form of k(N) is not settled: {'; '.join(parts)}. Do not claim {asked.k_form} growth from this fit."

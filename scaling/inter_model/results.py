@@ -6,7 +6,7 @@ A number that could not be had is None. Slopes k are exponents of X in L = e^E X
 from dataclasses import dataclass
 from typing import Literal
 
-from scaling.results import Check, Interval
+from scaling.results import Check, Interval, PointFit
 
 Mode = Literal["in_sample", "zero_shot", "kshot", "oracle_level"]
 
@@ -105,7 +105,12 @@ class Law:
 
 @dataclass(frozen=True)
 class FormComparison:
-    """One candidate k(N) on the same slopes. `forecast_error`: mean |error| of k over forward forecasts by size."""
+    """One candidate k(N) on the same slopes.
+
+    `forecast_error`: mean |error| of k over forward forecasts by size, of which `largest_error` is the last: the
+    largest size from all others. `log_score`: mean ln density that these forecasts gave to the slopes that came, higher
+    is better. `lack_of_fit`: p-value of slopes lying off the form by noise alone.
+    """
 
     k_form: str
     theta: tuple[float, ...]
@@ -117,6 +122,28 @@ class FormComparison:
     forecast_errors: tuple[tuple[int, float], ...] = ()
     forecast_error: float | None = None
     largest_k_forecast: float | None = None
+    log_scores: tuple[tuple[int, float], ...] = ()
+    log_score: float | None = None
+    lack_of_fit: float | None = None
+
+    @property
+    def largest_error(self) -> float | None:
+        """Relative error of the largest size's k, forecast from all others; None without a forecast of it."""
+        return self.forecast_errors[-1][1] if self.forecast_errors else None
+
+
+@dataclass(frozen=True)
+class FormChoice:
+    """What the data say about the form of k(N). `preferred` is None where nothing tells.
+
+    `rivals` cannot be told from it: their AICc is less than 4 above, or less than 10 with forecasts of larger sizes
+    within one standard error of the best. `by`: held-out sizes, or AICc alone. `message` is a sentence to quote.
+    """
+
+    preferred: str | None
+    rivals: tuple[str, ...]
+    by: Literal["held-out sizes", "AICc", "nothing"]
+    message: str
 
 
 @dataclass(frozen=True)
@@ -124,8 +151,10 @@ class Forecast:
     """A statement about one size, labelled by which of its evaluations the estimation had seen.
 
     `mode`: zero_shot saw none; kshot saw the first `m_shot` of each run; oracle_level saw rows that it is then scored
-    on, so it is not a prediction; in_sample describes rows that the law was fitted to. `interval` is a prediction
-    interval: it includes the noise of what was actually measured.
+    on, so it is not a prediction; in_sample describes rows that the law was fitted to. `mean_interval` is of the size's
+    true curve; `interval` is a prediction interval: it adds the level of new runs and the noise of their evaluations,
+    and so is the one to hold against what was measured. `x_outside` and `size_outside`: how far the last x, and ln N,
+    lie beyond what the estimation saw, in units of the range that it saw.
     """
 
     mode: Mode
@@ -138,6 +167,9 @@ class Forecast:
     interval: Interval | None
     actual: float
     actual_se: float | None
+    mean_interval: Interval | None = None
+    x_outside: float = 0.0
+    size_outside: float = 0.0
 
     @property
     def relative_error(self) -> float | None:
@@ -164,18 +196,6 @@ class ForecastLine:
     level: float
     level_x: float
     x_max: float
-
-
-@dataclass(frozen=True)
-class PointFit:
-    """One evaluation's part in the fit. `fitted` and `residual` (of ln L) are None outside the estimation."""
-
-    evaluation_id: int
-    role: str
-    reason: str
-    weight: float | None
-    fitted: float | None
-    residual: float | None
 
 
 @dataclass(frozen=True)
@@ -208,6 +228,13 @@ class InterModelFit:
     forecast_line: ForecastLine | None
     checks: tuple[Check, ...]
     points: tuple[PointFit, ...]
+    form_choice: FormChoice | None = None
+    equal_size_weight: bool = False
+
+    @property
+    def preferred_form(self) -> str | None:
+        """The form of k(N) that the data prefer; None where nothing tells."""
+        return self.form_choice.preferred if self.form_choice else None
 
     @property
     def training_sizes(self) -> tuple[SizeFit, ...]:

@@ -14,14 +14,17 @@ import numpy as np
 
 from scaling.admission import admit
 from scaling.errors import FitError
+from scaling.intra_model.checks import intra_checks, summarise
+from scaling.intra_model.curves import curve_of_run
 from scaling.intra_model.prefixes import END_SHARE, end_length, fitted_or_none, prefix_forecast
 from scaling.intra_model.results import IntraModelFit, LawOnRun, RunTrajectories
-from scaling.laws.trajectories import TRAJECTORY_LAWS, Curve, TrajectoryFit, fit_trajectory, trajectory_law
+from scaling.laws.trajectories import TRAJECTORY_LAWS, Curve, TrajectoryFit, trajectory_law
 from scaling.observations import IntArray, Observations
 from scaling.regression.intervals import autocorrelation
 
 PREFIXES = tuple(percent / 100 for percent in range(10, 91, 5))
 MIN_PREFIX = 5
+EXACT = 1e-28  # mean square of L: rounding, which must not decide between laws
 
 
 def fit_intra_model(
@@ -60,11 +63,13 @@ def fit_intra_model(
         num_points=sum(run.num_evaluations for run in runs),
         runs=tuple(ordered),
         left_out=tuple(left_out),
+        checks=intra_checks(admitted, ordered, laws),
+        summary=summarise(ordered, laws),
     )
 
 
 def _run(observations: Observations, rows: IntArray, laws: Sequence[str], prefixes: Sequence[float]) -> RunTrajectories:
-    curve = _curve(observations, rows)
+    curve = curve_of_run(observations, rows)
     fitted = [fit for law in laws if (fit := fitted_or_none(law, curve)) is not None]
     best = min(fitted, key=lambda fit: fit.rss)
     r1, inflation = _correlation(curve, best)
@@ -92,19 +97,6 @@ def _run(observations: Observations, rows: IntArray, laws: Sequence[str], prefix
     )
 
 
-def _curve(observations: Observations, rows: IntArray) -> Curve:
-    """Points with binomial weights where there are counts, at their own smooth level; else with equal ones."""
-    x, loss, attempts = observations.x[rows], observations.loss[rows], observations.attempts[rows]
-    before = observations.where("baseline") & (observations.trial_id == observations.trial_id[rows[0]])
-    start = float(observations.loss[before][0]) if before.any() else None
-    equal = Curve(x, loss, np.ones_like(loss), start)
-    if np.isnan(attempts).any():
-        return equal
-    level = np.clip(fit_trajectory("log-linear", equal).loss(x), 1 / (attempts + 1), 1 - 1 / (attempts + 1))
-    weight = attempts / (level * (1 - level))
-    return Curve(x, loss, weight / weight.mean(), start)
-
-
 def _correlation(curve: Curve, fit: TrajectoryFit) -> tuple[float | None, float]:
     residual = np.sqrt(curve.weight) * (curve.loss - fit.loss(curve.x))
     return autocorrelation(np.zeros(len(curve), dtype=np.int64), residual)
@@ -112,6 +104,6 @@ def _correlation(curve: Curve, fit: TrajectoryFit) -> tuple[float | None, float]
 
 def _aicc(fit: TrajectoryFit, points: int, inflation: float) -> float | None:
     effective, count = points / inflation, len(fit.parameters) + 1
-    if effective - count - 1 <= 0 or fit.rss <= 0:
+    if effective - count - 1 <= 0:
         return None
-    return effective * math.log(fit.rss / points) + 2 * count * effective / (effective - count - 1)
+    return effective * math.log(max(fit.rss / points, EXACT)) + 2 * count * effective / (effective - count - 1)

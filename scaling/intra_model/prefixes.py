@@ -57,6 +57,7 @@ def prefix_forecast(law: str, curve: Curve, cut: int, inflation: float) -> Prefi
         actual=float(share @ curve.loss[end]),
         actual_se=math.sqrt(actual_variance) if variance > 0 else None,
         is_at_edge=fit.is_at_edge,
+        x_outside=math.log(curve.x[-1] / seen.x[-1]) / math.log(seen.x[-1] / seen.x[0]),
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scaling.laws.trajectories import TrajectoryFit
-from scaling.results import Interval
+from scaling.results import Check, Interval
 
 
 @dataclass(frozen=True)
 class PrefixForecast:
-    """The end of a run, forecast from its first `share`, `shots` evaluations: none of those that it is scored on."""
+    """The end of a run, forecast from its first `share`, `shots` evaluations: none of those that it is scored on.
+
+    `x_outside`: how far the end lies beyond the prefix, in units of the range of ln x in the prefix.
+    """
 
     law: str
     share: float
@@ -22,6 +25,7 @@ class PrefixForecast:
     actual: float
     actual_se: float | None
     is_at_edge: bool
+    x_outside: float = 0.0
 
     @property
     def relative_error(self) -> float | None:
@@ -76,3 +80,38 @@ class IntraModelFit:
     num_points: int
     runs: tuple[RunTrajectories, ...]
     left_out: tuple[tuple[int, str], ...]
+    checks: tuple[Check, ...] = ()
+    summary: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SizeDecomposition:
+    """One size: L = `floor` + `removable` / (1 + (X / `half_x`)^beta), which are L_inf, lambda and X_0."""
+
+    num_params: int
+    num_evaluations: int
+    floor: float
+    floor_interval: Interval | None
+    removable: float
+    removable_interval: Interval | None
+    half_x: float
+    half_x_interval: Interval | None
+    x_max: float
+    is_at_edge: bool
+
+
+@dataclass(frozen=True)
+class LossDecomposition:
+    """The losses of all sizes taken apart with one exponent, a research law. `shared_p`: is one exponent enough?"""
+
+    x_kind: str
+    benchmark: str
+    protocol: str
+    data_sha256: str
+    exponent: float
+    exponent_interval: Interval | None
+    shared_p: float
+    sizes: tuple[SizeDecomposition, ...]
+    checks: tuple[Check, ...]
+    summary: tuple[str, ...]
+    is_research: bool = True

@@ -2,7 +2,7 @@
 
 Every solver takes `xx` and `xk` of shape (draws, sizes) and returns `theta` of shape (draws, parameters), in the
 coordinates in which the form is searched: logarithms for quantities that must be positive. Parameters as printed
-(K_max, N_0, ...) come from `reported`. Forms to be added (Hill) are one more entry in `K_FORMS`.
+(K_max, N_0, ...) come from `reported`. A new form is one more entry in `K_FORMS`.
 """
 
 from collections.abc import Callable
@@ -11,16 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.errors import FitError
-from scaling.laws.varpro import Shape, best_shape
+from scaling.laws.varpro import Boxes, Shape, ShapeOfTwo, best_shape, best_shape_of_two
 from scaling.observations import FloatArray
 
 GRID_POINTS = 121
+HILL_GRID = (41, 13)  # of ln N_0 and of ln h
+HILL_STEEPNESS = (0.25, 4.0)  # box of h
 
 
 @dataclass(frozen=True)
 class KForm:
     """One family. `slopes(theta, sizes)`: (draws, sizes); `jacobian(theta, sizes)`: (sizes, parameters) of one theta;
-    `log_scale`: which theta are logarithms of the reported parameter; `bounds`: the box of the searched coordinate."""
+    `log_scale`: which theta are logarithms of the reported parameter; `boxes`: the limits of theta[1:], if searched.
+    `fitted_from` and `compared_from`: sizes that it takes to fit the form at all, and to hold it against others.
+    """
 
     name: str
     formula: str
@@ -30,7 +34,9 @@ class KForm:
     solve: Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
     slopes: Callable[[FloatArray, FloatArray], FloatArray]
     jacobian: Callable[[FloatArray, FloatArray], FloatArray]
-    bounds: Callable[[FloatArray], tuple[float, float]] | None = None
+    boxes: Callable[[FloatArray], Boxes] | None = None
+    fitted_from: int = 3
+    compared_from: int = 3
 
     def reported(self, theta: FloatArray) -> FloatArray:
         """Parameters as printed, same shape as `theta`."""
@@ -38,10 +44,10 @@ class KForm:
 
     def at_bound(self, theta: FloatArray, sizes: FloatArray) -> bool:
         """Whether one theta sits on the edge of its box, or on k = 0."""
-        if self.bounds is None:
+        if self.boxes is None:
             return False
-        low, high = self.bounds(sizes)
-        return bool(theta[0] == -np.inf or theta[1] - low < 1e-6 or high - theta[1] < 1e-6)
+        edges = zip(theta[1:], self.boxes(sizes), strict=True)
+        return bool(theta[0] == -np.inf or any(min(at - low, high - at) < 1e-6 for at, (low, high) in edges))
 
 
 def form_named(name: str) -> KForm:
@@ -82,6 +88,40 @@ def _saturating_jacobian(theta: FloatArray, sizes: FloatArray) -> FloatArray:
     g, slope, _ = saturating_shape(theta[1:], sizes)
     k: FloatArray = np.exp(theta[0]) * np.stack([g, slope], axis=1)
     return k
+
+
+def hill_boxes(sizes: FloatArray) -> Boxes:
+    """Boxes of ln N_0 and ln h."""
+    low, high = np.log(HILL_STEEPNESS)
+    return saturating_bounds(sizes), (float(low), float(high))
+
+
+def _hill_shape(log_n0: FloatArray, log_h: FloatArray, sizes: FloatArray) -> ShapeOfTwo:
+    """g = 1 / (1 + (N_0/N)^h), its gradient and its second derivatives in (ln N_0, ln h)."""
+    h = np.exp(log_h)
+    z = h * (log_n0 - np.log(sizes))
+    g = 1.0 / (1.0 + np.exp(z))
+    first = -g * (1 - g)
+    second = first * (2 * g - 1)
+    bends = (second * h * h, second * h * z + first * h, second * z * z + first * z)
+    return g, (first * h, first * z), bends
+
+
+def _solve_hill(sizes: FloatArray, xx: FloatArray, xk: FloatArray) -> FloatArray:
+    return best_shape_of_two(
+        lambda u, v: _hill_shape(u, v, sizes), hill_boxes(sizes), points=HILL_GRID, xx=xx, xk=xk
+    )  # fmt: skip
+
+
+def _hill(theta: FloatArray, sizes: FloatArray) -> FloatArray:
+    k: FloatArray = np.exp(theta[:, :1]) * _hill_shape(theta[:, 1:2], theta[:, 2:], sizes)[0]
+    return k
+
+
+def _hill_jacobian(theta: FloatArray, sizes: FloatArray) -> FloatArray:
+    g, (in_n0, in_h), _ = _hill_shape(theta[1:2], theta[2:], sizes)
+    gradient: FloatArray = np.exp(theta[0]) * np.stack([g, in_n0, in_h], axis=1)
+    return gradient
 
 
 def _power_bounds(_sizes: FloatArray) -> tuple[float, float]:
@@ -159,7 +199,11 @@ K_FORMS: dict[str, KForm] = {
     for form in (
         KForm(
             "saturating", "K_max / (1 + N_0/N)", ("K_max", "N_0"), ("", "parameters"), (True, True),
-            _solve_saturating, _saturating, _saturating_jacobian, saturating_bounds,
+            _solve_saturating, _saturating, _saturating_jacobian, lambda sizes: (saturating_bounds(sizes),),
+        ),
+        KForm(
+            "hill", "K_max / (1 + (N_0/N)^h)", ("K_max", "N_0", "h"), ("", "parameters", ""), (True, True, True),
+            _solve_hill, _hill, _hill_jacobian, hill_boxes, fitted_from=4, compared_from=5,
         ),
         KForm(
             "log-linear", "max(0, a + b ln(N/1e6))", ("a", "b"), ("", ""), (False, False),
@@ -167,7 +211,7 @@ K_FORMS: dict[str, KForm] = {
         ),
         KForm(
             "power", "A (N/1e6)^b", ("A", "b"), ("", ""), (True, False),
-            _solve_power, _power, _power_jacobian, _power_bounds,
+            _solve_power, _power, _power_jacobian, lambda sizes: (_power_bounds(sizes),),
         ),
         KForm(
             "constant", "a", ("a",), ("",), (False,),

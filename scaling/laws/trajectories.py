@@ -6,8 +6,8 @@
     s-curve      L = L_inf + D / (1 + (X/X_mid)^B)           the same with a level before training that is fitted too
 
 All are fitted to L itself by weighted least squares, so their sums of squares compare. But for the first they are
-linear in one or two numbers once their shape is given: only the shape is searched (variable projection), on a grid
-first and then by Gauss-Newton steps. Losses stay between 0 and 1. Nothing is random.
+linear in one or two numbers once their shape is given: only the shape is searched (variable projection, see
+`shape_search`). Losses stay between 0 and 1. Nothing is random.
 """
 
 from __future__ import annotations
@@ -15,21 +15,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from scipy.optimize import least_squares
 
 from scaling.errors import FitError
+from scaling.laws.rises import PowerRise, SRise
+from scaling.laws.shape_search import Bounds, Points, best_curve
 from scaling.observations import FloatArray
 
 MAX_EXPONENT = 5.0  # of X: steeper curves are steps
 MID_MARGIN = math.log(100.0)  # how far outside the points an S-curve may have its middle
-_EDGE = 1e-6
-
-Bounds: TypeAlias = Sequence[tuple[float, float]]
-# Best levels (low, high) of each shape, and the weighted sum of squares that they leave.
-Levels: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]
+S_GRID = 31
+_EDGE = 2e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,52 +140,31 @@ def _fit_log_linear(curve: Curve) -> TrajectoryFit:
 
 
 def _fit_floor(curve: Curve) -> TrajectoryFit:
-    # Exponents as logarithms: small ones, near a line in ln X, are as likely as large ones.
     box = [(math.log(1e-3), math.log(MAX_EXPONENT))]
-    reference = float(np.exp(np.log(curve.x).mean()))
-
-    def basis(shape: FloatArray) -> tuple[FloatArray, FloatArray]:
-        rise = (curve.x / reference) ** -np.exp(shape[:, :1])
-        return np.ones_like(rise), rise
-
-    shape, low, high, at_edge = _search(curve, basis, _project, box, points=61)
+    reference = float(np.log(curve.x).mean())
+    shape, low, high = best_curve(_points(curve), PowerRise(np.log(curve.x) - reference), box, count=61)
     k = math.exp(shape[0])
-    return _fitted("floor", curve, (low, high * reference**k, k), at_edge)
+    return _fitted("floor", curve, (low, high * math.exp(k * reference), k), _is_at_edge(shape, box))
 
 
 def _fit_s_curve(curve: Curve) -> TrajectoryFit:
-    def basis(shape: FloatArray) -> tuple[FloatArray, FloatArray]:
-        left = 1.0 - _right(curve.x, shape)
-        return np.ones_like(left), left
-
-    shape, low, high, at_edge = _search(curve, basis, _project, _s_box(curve), points=31)
-    return _fitted("s-curve", curve, (low, high, math.exp(shape[0]), shape[1]), at_edge)
+    box = _s_box(curve)
+    shape, low, high = best_curve(_points(curve), SRise(np.log(curve.x)), box, count=S_GRID)
+    return _fitted("s-curve", curve, (low, high, math.exp(shape[0]), shape[1]), _is_at_edge(shape, box))
 
 
 def _fit_sigmoid(curve: Curve) -> TrajectoryFit:
     start = curve.start
     if start is None:
         raise FitError("the sigmoid law needs the loss before training; evaluate at step 0, or use s-curve.")
-
-    def basis(shape: FloatArray) -> tuple[FloatArray, FloatArray]:
-        right = _right(curve.x, shape)
-        return right, 1.0 - right
-
-    def project(curve: Curve, right: FloatArray, left: FloatArray) -> Levels:
-        """Only the lower level is free: the upper one was measured."""
-        gap = curve.loss - start * left
-        low = np.maximum(np.sum(curve.weight * right * gap, axis=1) / np.sum(curve.weight * right**2, axis=1), 0.0)
-        rss = np.sum(curve.weight * (gap - low[:, None] * right) ** 2, axis=1)
-        return low, np.full_like(low, start), rss
-
-    shape, low, _, at_edge = _search(curve, basis, project, _s_box(curve), points=31)
-    return _fitted("sigmoid", curve, (1.0 - start, 1.0 - low, math.exp(shape[0]), shape[1]), at_edge)
+    box = _s_box(curve)
+    shape, low, _ = best_curve(_points(curve, start), SRise(np.log(curve.x)), box, count=S_GRID)
+    values = (1.0 - start, 1.0 - low, math.exp(shape[0]), shape[1])
+    return _fitted("sigmoid", curve, values, _is_at_edge(shape, box))
 
 
-def _right(x: FloatArray, shape: FloatArray) -> FloatArray:
-    """How far along an S-curve is, from 0 to 1, for shapes (ln X_mid, B): (shapes, points)."""
-    far: FloatArray = 1.0 / (1.0 + np.exp(shape[:, 1:] * (shape[:, :1] - np.log(x))))
-    return far
+def _points(curve: Curve, start: float | None = None) -> Points:
+    return Points(curve.loss, curve.weight, start)
 
 
 def _s_box(curve: Curve) -> Bounds:
@@ -195,56 +172,8 @@ def _s_box(curve: Curve) -> Bounds:
     return [(log_x.min() - MID_MARGIN, log_x.max() + MID_MARGIN), (0.05, MAX_EXPONENT)]
 
 
-def _search(
-    curve: Curve,
-    basis: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
-    project: Callable[[Curve, FloatArray, FloatArray], Levels],
-    box: Bounds,
-    *,
-    points: int,
-) -> tuple[FloatArray, float, float, bool]:
-    """The shape whose curve is nearest when its levels are the best: shape, levels, and whether it is at an edge.
-
-    `basis(shapes)` gives, for shapes (n, q), what the lower and the upper level are multiplied with, (n, points) each.
-    """
-    axes = np.meshgrid(*(np.linspace(low, high, points) for low, high in box), indexing="ij")
-    grid = np.stack(axes, axis=-1).reshape(-1, len(box))
-    begin = grid[int(np.argmin(project(curve, *basis(grid))[2]))]
-    lower, upper = (np.array(side) for side in zip(*box, strict=True))
-    root = np.sqrt(curve.weight)
-
-    def residual(shape: FloatArray) -> FloatArray:
-        lows, highs = basis(shape[None])
-        low, high, _ = project(curve, lows, highs)
-        gap: FloatArray = root * (low * lows[0] + high * highs[0] - curve.loss)
-        return gap
-
-    begin = np.clip(begin, lower + _EDGE, upper - _EDGE)
-    found = least_squares(residual, begin, bounds=(lower, upper), xtol=1e-10, ftol=1e-12, gtol=1e-12)
-    low, high, _ = project(curve, *basis(found.x[None]))
-    at_edge = bool(np.any(found.x - lower < 2 * _EDGE) or np.any(upper - found.x < 2 * _EDGE))
-    return found.x, float(low[0]), float(high[0]), at_edge
-
-
-def _project(curve: Curve, ones: FloatArray, rise: FloatArray) -> Levels:
-    """For each shape the levels (low, high >= 0) that fit best, and the weighted sum of squares that is left.
-
-    Least squares in two numbers under bounds: the best of the inner optimum and of the optimum on the edge low = 0.
-    """
-    w, y = curve.weight, curve.loss
-    aa, ab, bb = (np.sum(w * each, axis=1) for each in (ones * ones, ones * rise, rise * rise))
-    ya, yb, yy = np.sum(w * ones * y, axis=1), np.sum(w * rise * y, axis=1), float(np.sum(w * y * y))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        determinant = aa * bb - ab * ab
-        low, high = (bb * ya - ab * yb) / determinant, (aa * yb - ab * ya) / determinant
-        inside = np.isfinite(low) & np.isfinite(high) & (low >= 0) & (high >= 0)
-        flat, bare = np.maximum(ya / aa, 0.0), np.maximum(yb / bb, 0.0)
-    flat, bare = np.nan_to_num(flat), np.nan_to_num(bare)
-    on_floor = 2 * bare * yb - bare**2 * bb > 2 * flat * ya - flat**2 * aa
-    low = np.where(inside, low, np.where(on_floor, 0.0, flat))
-    high = np.where(inside, high, np.where(on_floor, bare, 0.0))
-    rss = yy - 2 * (low * ya + high * yb) + low**2 * aa + 2 * low * high * ab + high**2 * bb
-    return low, high, np.maximum(rss, 0.0)
+def _is_at_edge(shape: FloatArray, box: Bounds) -> bool:
+    return any(min(at - low, high - at) < _EDGE for at, (low, high) in zip(shape, box, strict=True))
 
 
 def _s_loss(low: float, high: float, middle: float, exponent: float, x: FloatArray) -> FloatArray:

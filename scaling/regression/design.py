@@ -6,7 +6,7 @@ different length or from different base checkpoints cannot pass a difference in 
 runs of a size share their x-grid the slopes are the same either way.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,20 @@ class Moments:
     def slopes(self) -> FloatArray:
         """Free slope k of each size."""
         return self.xk / self.xx
+
+    def reweighted(self, design: Design, factor: FloatArray) -> "Moments":
+        """The same sums when the rows of each size count `factor` times as much."""
+        of_run, of_row = factor[design.run_size], factor[design.size]
+        return replace(
+            self,
+            weight=self.weight * of_row,
+            run_xx=self.run_xx * of_run,
+            run_xk=self.run_xk * of_run,
+            run_yy=self.run_yy * of_run,
+            xx=self.xx * factor,
+            xk=self.xk * factor,
+            yy=self.yy * factor,
+        )
 
     def rss(self, slopes: FloatArray) -> float:
         """Weighted residual sum of squares when the sizes have these slopes."""

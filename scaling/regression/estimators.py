@@ -2,7 +2,8 @@
 
 `ols-log` regresses ln L itself and needs L > 0. `qb` is quasi-binomial iteratively reweighted least squares with a
 log link: it reads counts, so a perfect score needs no epsilon. `linear-ls` minimises the squared error of L itself,
-as the fit of arXiv 2509.25300 does. All end in the same moments, so everything that follows is shared.
+as the fit of arXiv 2509.25300 does. `huber` is `ols-log` in which evaluations far off their curve pull no harder than
+near ones (see `robust`). All end in the same moments, so everything that follows is shared.
 """
 
 from collections.abc import Callable
@@ -12,8 +13,10 @@ import numpy as np
 from scaling.errors import FitError
 from scaling.observations import FloatArray, IntArray, Observations
 from scaling.regression.design import Design, Moments, fitted_log_loss, moments_of
+from scaling.regression.robust import robust_moments
 
-ESTIMATORS = ("ols-log", "qb", "linear-ls")
+ESTIMATORS = ("ols-log", "qb", "linear-ls", "huber")
+NEED_LOG_LOSS = ("ols-log", "huber")  # cannot use a perfect score
 MAX_ITERATIONS = 100
 TOLERANCE = 1e-9  # of ln mu, at convergence
 MAX_LOG_STEP = 2.0  # of ln mu in one iteration: zero counts would otherwise throw it to minus infinity
@@ -30,7 +33,8 @@ def choose_estimator(estimator: str, observations: Observations) -> str:
     if estimator == "qb" and not observations.has_counts:
         raise FitError(
             "estimator 'qb' weighs evaluations by their counts, but some of them carry a score without counts (exact "
-            "answer probabilities). Use --estimator ols-log, or select a benchmark that was scored by sampling."
+            "answer probabilities). Use --estimator ols-log, or huber where single evaluations are far off, or select "
+            "a benchmark that was scored by sampling."
         )
     return estimator
 
@@ -48,6 +52,8 @@ def linearise(
     loss = observations.loss[design.rows]
     if estimator == "ols-log":
         return moments_of(design, np.log(loss), np.ones_like(loss))
+    if estimator == "huber":
+        return robust_moments(design, np.log(loss), slopes_of)
     attempts = observations.attempts[design.rows]
     log_mu = np.log(np.bincount(design.run, loss) / np.bincount(design.run))[design.run]
     highest = np.log1p(-1.0 / (attempts + 1.0)) if estimator == "qb" else np.full_like(loss, np.inf)

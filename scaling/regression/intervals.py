@@ -9,7 +9,7 @@ second; with neither there is no interval.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtrit
@@ -37,6 +37,15 @@ class Spread:
     between_df: int
     autocorrelation: float | None
     inflation: float
+
+    def reweighted(self, factor: FloatArray) -> "Spread":
+        """The same variances for weights that are `factor` times as large, size by size."""
+        return replace(
+            self,
+            point=self.point * factor,
+            within=None if self.within is None else self.within * factor,
+            between=None if self.between is None else self.between * factor,
+        )
 
     def widest(self, size: int) -> tuple[float, float] | None:
         """(variance scale, t^2) of the wider 95% interval for the size with this index, or None with neither."""

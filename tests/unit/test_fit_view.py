@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from orchestrator.screens.fit_view import fit_as_json, render_fit
+from orchestrator.screens.fits.page import fit_as_json, render_fit
 from scaling.inter_model.fit import fit_inter_model
 from scaling.inter_model.results import InterModelFit
 from scaling.observations import from_rows

@@ -199,7 +199,7 @@ def test_the_axis_decides_what_is_compared(x: str) -> None:
 def test_an_axis_that_was_not_recorded_is_named() -> None:
     with pytest.raises(FitError, match="no tokens"):
         fit_group_size(group_rows(steps=10), x="tokens")
-    with pytest.raises(FitError, match="not an axis"):
+    with pytest.raises(FitError, match="not an x-axis"):
         fit_group_size(group_rows(steps=10), x="dollars")
 
 

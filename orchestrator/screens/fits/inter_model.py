@@ -1,28 +1,20 @@
-"""A fit on the terminal: sizes, law, forecasts, checks and caveats, in 100 columns and in that order.
-
-Warnings come before notes, and what was looked for and not found is one line. `fit_as_json` carries the same content
-for a program. Nothing is computed here that the fit does not hold.
-"""
+"""An inter-model fit: sizes, law, forecasts, checks and caveats, in that order."""
 
 from __future__ import annotations
 
-import math
-import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.screens.fits.pieces import amount, hang, page_width, print_caveats, print_checks, spread
 from scaling.wording import short
 
 if TYPE_CHECKING:
     from scaling.inter_model.results import Forecast, InterModelFit, Parameter, SizeFit
-    from scaling.results import Interval
 
-WIDTH = 100
 EXPLAINED_WIDTH = 98
 COUNTED_WIDTH = 92
 MODE_WORDS = {
@@ -31,12 +23,15 @@ MODE_WORDS = {
     "oracle_level": "its own level: no forecast",
     "in_sample": "fitted to it: no forecast",
 }
-X_WORDS = {"samples": "prompts seen", "flops": "model FLOPs", "tokens": "tokens", "steps": "steps"}
+X_WORDS = {
+    "samples": "prompts seen", "flops": "model FLOPs", "paper_flops": "FLOPs as arXiv 2509.25300 counts",
+    "tokens": "tokens", "steps": "steps", "gpu_hours": "GPU-hours",
+}  # fmt: skip
 
 
-def render_fit(fit: InterModelFit, *, caveats: Sequence[str], console: Console) -> None:
+def render(fit: InterModelFit, *, caveats: Sequence[str], console: Console) -> None:
     """Print the fit; lines are at most 100 columns wide, fewer where the console is narrower."""
-    width = min(WIDTH, console.width)
+    width = page_width(console)
     for line in _headline(fit):
         console.print(line, width=width)
     console.print(_size_table(fit, counted=width >= COUNTED_WIDTH), width=width)
@@ -46,36 +41,14 @@ def render_fit(fit: InterModelFit, *, caveats: Sequence[str], console: Console) 
         console.print()
         console.print(_forecast_table(fit, explained=width >= EXPLAINED_WIDTH), width=width)
     console.print()
-    _print_checks(fit, console, width)
-    if caveats:
-        console.print()
-        console.print(Text("Read with care", style="bold"))
-        for caveat in caveats:
-            _hang(console, Text("• "), caveat, width)
-
-
-def fit_as_json(fit: InterModelFit, caveats: Sequence[str]) -> dict[str, Any]:
-    """The fit as what `json.dumps` takes; points are counted by role, draws left in the database."""
-    content = asdict(fit)
-    for parameter in content["law"]["parameters"] if content["law"] else ():
-        del parameter["draws"]
-    roles = [point["role"] for point in content.pop("points")]
-    content["evaluations_by_role"] = {role: roles.count(role) for role in sorted(set(roles))}
-    for forecast, plain in zip(fit.forecasts, content["forecasts"], strict=True):
-        plain |= {
-            "label": forecast.label,
-            "relative_error": forecast.relative_error,
-            "covered": forecast.covered,
-        }
-    content["caveats"] = list(caveats)
-    finite: dict[str, Any] = _finite(content)
-    return finite
+    print_checks(fit.checks, console, width)
+    print_caveats(caveats, console, width)
 
 
 def _headline(fit: InterModelFit) -> list[Text]:
     low = min(size.x_min for size in fit.training_sizes)
     high = max(size.x_max for size in fit.training_sizes)
-    what = f" on {fit.benchmark} ({fit.protocol}) against {X_WORDS[fit.x_kind]}, {_amount(low)} to {_amount(high)}"
+    what = f" on {fit.benchmark} ({fit.protocol}) against {X_WORDS[fit.x_kind]}, {amount(low)} to {amount(high)}"
     how = f"{fit.num_runs} runs, {fit.num_points} evaluations, estimator {fit.estimator}"
     return [Text.assemble(("Test loss", "bold"), what), Text(how, style="dim")]
 
@@ -93,7 +66,7 @@ def _size_table(fit: InterModelFit, *, counted: bool) -> Table:
             *([str(size.num_evaluations)] if counted else []),
             _losses(size),
             f"{size.k:.4f}",
-            _range(size.k_interval, digits=4),
+            spread(size.k_interval, digits=4),
             "" if size.k_law is None else f"{size.k_law:.4f}",
             "" if size.r2 is None else f"{size.r2:.3f}",
         )
@@ -109,7 +82,7 @@ def _losses(size: SizeFit) -> str:
 
 def _print_law(fit: InterModelFit, console: Console, width: int) -> None:
     if fit.law is None:
-        _hang(console, Text("No law. ", style="bold"), fit.identification.message, width)
+        hang(console, Text("No law. ", style="bold"), fit.identification.message, width)
         return
     from scaling.laws.k_forms import K_FORMS
 
@@ -120,13 +93,13 @@ def _print_law(fit: InterModelFit, console: Console, width: int) -> None:
     if fit.r2 is not None and fit.r2_size_means is not None:
         lines.append(f"pooled R² {fit.r2:.3f}; the means of the sizes alone, with no learning, {fit.r2_size_means:.3f}")
     for line in lines:
-        _hang(console, Text("  "), line, width)
+        hang(console, Text("  "), line, width)
 
 
 def _parameter(parameter: Parameter) -> Text:
-    text = Text(f"  {parameter.name:5} {_amount(parameter.value):>7}")
+    text = Text(f"  {parameter.name:5} {amount(parameter.value):>7}")
     if parameter.interval is not None:
-        interval = f"   95% {_amount(parameter.interval.low)} to {_amount(parameter.interval.high)}"
+        interval = f"   95% {amount(parameter.interval.low)} to {amount(parameter.interval.high)}"
         text.append(interval).append(f"   from {parameter.interval.method}", style="dim")
     if parameter.at_bound:
         text.append("   at the edge of the search box", style="yellow")
@@ -139,7 +112,7 @@ def _identification(fit: InterModelFit) -> list[str]:
     if found.n0_profile is not None:
         low, high = found.n0_profile.low, found.n0_profile.high
         edge = " (touches the search box)" if found.n0_profile_open else ""
-        lines.append(f"profile likelihood puts N_0 at {_amount(low)} to {_amount(high)}{edge}")
+        lines.append(f"profile likelihood puts N_0 at {amount(low)} to {amount(high)}{edge}")
     if found.verdict == "kmax_not_identified" and found.kappa is not None:
         between = found.kappa_interval
         interval = f", 95% {between.low:.3g} to {between.high:.3g}" if between else ""
@@ -162,7 +135,7 @@ def _forecast_table(fit: InterModelFit, *, explained: bool) -> Table:
             f"{'k' if forecast.quantity == 'k' else 'loss'}, {short(forecast.target_size)}",
             forecast.label,
             f"{forecast.predicted:.4f}" if forecast.quantity == "k" else f"{forecast.predicted:.3f}",
-            _range(forecast.interval, digits=4 if forecast.quantity == "k" else 3),
+            spread(forecast.interval, digits=4 if forecast.quantity == "k" else 3),
             f"{forecast.actual:.4f}" if forecast.quantity == "k" else f"{forecast.actual:.3f}",
             "" if forecast.relative_error is None else f"{forecast.relative_error:+.1%}",
             *explanation,
@@ -173,40 +146,3 @@ def _forecast_table(fit: InterModelFit, *, explained: bool) -> Table:
 
 def _mode_words(forecast: Forecast) -> str:
     return MODE_WORDS[forecast.mode].format(m=forecast.m_shot)
-
-
-def _print_checks(fit: InterModelFit, console: Console, width: int) -> None:
-    for severity, mark, style in (("warning", "!", "bold yellow"), ("note", "·", "dim")):
-        for check in fit.checks:
-            if check.severity == severity:
-                _hang(console, Text(f"{mark} {check.code:7}", style=style), check.message, width)
-    passed = dict.fromkeys(check.code for check in fit.checks if check.severity == "ok")
-    if passed:
-        _hang(console, Text("✓ ", style="green"), f"nothing found by {', '.join(passed)}", width)
-
-
-def _hang(console: Console, lead: Text, message: str, width: int) -> None:
-    """Print the message behind its lead, further lines indented by as much."""
-    first, *rest = textwrap.wrap(message, width - len(lead), break_on_hyphens=False)
-    console.print(Text.assemble(lead, first))
-    for line in rest:
-        console.print(Text(" " * len(lead) + line))
-
-
-def _range(interval: Interval | None, *, digits: int) -> str:
-    return "none" if interval is None else f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
-
-
-def _amount(value: float) -> str:
-    if value >= 1e15:
-        return f"{value:.3g}"
-    return short(value) if value >= 1000 else f"{value:.3g}"
-
-
-def _finite(value: Any) -> Any:
-    """Numbers that JSON has no word for become None."""
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

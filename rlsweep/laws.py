@@ -118,7 +118,7 @@ def _flat(part: Any) -> dict[str, Any]:
         raise SpecError(f"rlsweep.frame takes parts of a result, such as fit.sizes; it was given {part!r}.")
     properties = [name for name, value in vars(type(part)).items() if isinstance(value, property)]
     row: dict[str, Any] = {}
-    for name, value in asdict(part).items() | {name: getattr(part, name) for name in properties}.items():
+    for name, value in {**asdict(part), **{name: getattr(part, name) for name in properties}}.items():
         if isinstance(value, dict) and {"low", "high"} <= value.keys():
             row[f"{name}_low"], row[f"{name}_high"] = value["low"], value["high"]
         elif not isinstance(value, (bytes, dict)):
@@ -150,7 +150,9 @@ def _settings(
     unknown = sorted(options.keys() - known)
     if unknown:
         raise SpecError(f"{unknown[0]} is no option of a fit. There are: {', '.join(sorted(known))}.")
-    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    plain: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
+    }
     held_out = sizes_named(rows, holdout) if holdout else ()
     return FitSettings(scope=scope, x=None if x is None else kinds[x], holdout=held_out, **plain)
 

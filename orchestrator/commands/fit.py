@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,7 @@ from orchestrator.commands.options import (
     JsonOption,
     KFormOption,
     ProtocolOption,
+    ScopeOption,
     SweepArgument,
     ToOption,
     WhereOption,
@@ -25,6 +27,9 @@ from orchestrator.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from db.reader import SweepRow
     from orchestrator.fit_rerun import Rerun
 
 NAME = "fit"
@@ -34,10 +39,7 @@ EXIT_ANOTHER_FIT = 1
 
 def command(
     sweep: SweepArgument = None,
-    scope: Annotated[
-        str | None,
-        typer.Option("--scope", help="inter-model (sizes), intra-model (runs), data-reuse, group-size or transfer."),
-    ] = None,
+    scope: ScopeOption = None,
     x: XOption = None,
     from_x: FromOption = None,
     to_x: ToOption = None,
@@ -65,6 +67,12 @@ def command(
     again: Annotated[
         int | None,
         typer.Option("--rerun", metavar="FIT", help="Make a kept fit again and compare; nothing is written."),
+    ] = None,
+    report_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="FILE", help="Write a page of Markdown: results, checks, and how it was made."
+        ),
     ] = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
@@ -101,6 +109,8 @@ def command(
     )
     kept = fit_sweep(engine, found, options)
     fit = kept.fitted.fit
+    if report_to is not None:
+        _write_report(engine, kept.fit_id, found, report_to)
     if as_json:
         typer.echo(json.dumps({"fit_id": kept.fit_id, **fit_as_json(fit, found.caveats)}, indent=1))
         return
@@ -109,6 +119,18 @@ def command(
     console = Console()
     render_fit(fit, caveats=found.caveats, console=console)
     console.print(f"\nKept as fit {kept.fit_id}.", highlight=False)
+
+
+def _write_report(engine: Engine, fit_id: int, sweep: SweepRow, file: Path) -> None:
+    from db.errors import EnvironmentProblem
+    from db.fits import kept_fit
+    from orchestrator.fit_report import report
+
+    page = report(kept_fit(engine, fit_id), fit_id=fit_id, question=sweep.question, caveats=sweep.caveats)
+    try:
+        file.write_text(page)
+    except OSError as error:
+        raise EnvironmentProblem(f"Cannot write {file}: {error.strerror}. Choose another file for --report.") from error
 
 
 def _tell_rerun(done: Rerun, *, as_json: bool) -> None:

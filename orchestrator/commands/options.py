@@ -39,6 +39,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the sweep file; may be given several times."),
 ]
+ScopeOption = Annotated[
+    str | None,
+    typer.Option("--scope", help="inter-model (sizes), intra-model (runs), data-reuse, group-size or transfer."),
+]
 XOption = Annotated[
     str | None,
     typer.Option(

@@ -14,6 +14,7 @@ from orchestrator.commands.options import (
     HoldoutOption,
     KFormOption,
     ProtocolOption,
+    ScopeOption,
     SweepArgument,
     ToOption,
     WhereOption,
@@ -29,6 +30,7 @@ def command(
         Path | None,
         typer.Option("--output", "-o", metavar="STEM", help="Where to; .png and .svg are added.  [default: SWEEP]"),
     ] = None,
+    scope: ScopeOption = None,
     x: XOption = None,
     from_x: FromOption = None,
     to_x: ToOption = None,
@@ -39,19 +41,17 @@ def command(
     k_form: KFormOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Fit a sweep and draw its learning curves and its law, as PNG and SVG."""
+    """Fit a sweep and draw the fit, as PNG and SVG."""
     from db.database import open_database, resolve_url
     from db.errors import EnvironmentProblem
     from db.reader import Reader
     from orchestrator.fitting import FitOptions, fit_sweep
-    from scaling.figures.inter_model import plot_inter_model
-    from scaling.inter_model.results import InterModelFit
-    from scaling.scopes import observations_of
+    from scaling.figures.figure import plot_fit
 
     engine = open_database(resolve_url(database), create=False)
     found = Reader(engine).sweep(sweep)
     options = FitOptions(
-        scope="inter-model",
+        scope=scope,
         x=x,
         from_x=from_x,
         to_x=to_x,
@@ -62,9 +62,6 @@ def command(
         k_form=k_form,
     )
     kept = fit_sweep(engine, found, options)
-    fit = kept.fitted.fit
-    assert isinstance(fit, InterModelFit)
-    observations = observations_of(kept.fitted.rows, kept.fitted.settings)
     stem = output or Path(found.name)
     if stem.suffix in (".png", ".svg"):  # both are drawn, whichever was named
         stem = stem.with_suffix("")
@@ -72,8 +69,7 @@ def command(
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         title = found.question or found.name
-        caveats = [*fit.caveats, *found.caveats]
-        plot_inter_model(fit, observations, title=title, caveats=caveats, paths=paths)
+        plot_fit(kept.fitted, title=title, caveats=found.caveats, paths=paths)
     except OSError as error:
         raise EnvironmentProblem(f"Cannot write {error.filename}: {error.strerror}. Choose --output.") from error
     typer.echo(f"Drew fit {kept.fit_id}: {', '.join(str(path) for path in paths)}")

@@ -7,8 +7,17 @@ from typing import Literal, TypeAlias
 import numpy as np
 from matplotlib.axes import Axes
 
+from scaling.wording import short
+
 Colour: TypeAlias = tuple[float, float, float, float] | str
 GREY = "#777777"
+
+
+def amount(value: float) -> str:
+    """A number of any size as an axis has room for it."""
+    if value >= 1e13 or value < 0.01:
+        return f"{value:.0e}".replace("e+", "e")
+    return short(value) if value >= 1000 else f"{value:.3g}"
 
 
 def set_ticks(axes: Axes, which: Literal["x", "y"], leads: Sequence[float], write: Callable[[float], str]) -> None:

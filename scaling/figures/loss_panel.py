@@ -7,12 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from scaling.figures.labels import GREY, Colour, label_ends, set_ticks
+from scaling.figures.labels import GREY, Colour, amount, label_ends, set_ticks
 from scaling.inter_model.results import InterModelFit, SizeFit
-from scaling.observations import Observations
+from scaling.observations import X_UNIT, Observations
 from scaling.wording import short
 
-X_LABEL = {"samples": "prompts seen", "flops": "model FLOPs", "tokens": "tokens", "steps": "step"}
 MARKERS = "osD^vP"  # one a seed
 CROWDED = 60  # evaluations of a size from which on the points are drawn smaller
 
@@ -35,7 +34,7 @@ def draw_losses(axes: Axes, fit: InterModelFit, observations: Observations, colo
     _log_axes(axes, fit, observations)
     label_ends(axes, ends)
     axes.set_title("Test loss: each run, and the law")
-    axes.set_xlabel(f"{X_LABEL[fit.x_kind]} (log)")
+    axes.set_xlabel(f"{X_UNIT[fit.x_kind]} (log)")
     axes.set_ylabel("test loss, 1 - pass@1 (log)")
     _explain(axes, fit)
 
@@ -90,7 +89,7 @@ def _log_axes(axes: Axes, fit: InterModelFit, observations: Observations) -> Non
     start = max(float(x.min()), min(size.x_min for size in fit.sizes) / 4)
     axes.set_xlim(start / 1.12, float(x.max()) * 1.06)
     axes.set_ylim(float(loss.min()) / 1.06, float(loss.max()) * 1.04)
-    set_ticks(axes, "x", (1, 2, 5), short if fit.x_kind != "flops" else lambda value: f"{value:.0e}".replace("e+", "e"))
+    set_ticks(axes, "x", (1, 2, 5), amount)
     set_ticks(axes, "y", (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), lambda value: f"{value:.3g}")
     window = min(size.x_min for size in fit.training_sizes)
     if start < window:

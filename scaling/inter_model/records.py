@@ -56,7 +56,9 @@ def _fit(fit: InterModelFit, settings: FitSettings) -> Record:
         r2=fit.r2,
         r2_size_means=fit.r2_size_means,
         status=fit.identification.verdict,
-        summary="\n".join(filter(None, [fit.identification.message, fit.form_choice and fit.form_choice.message])),
+        summary="\n".join(
+            filter(None, [fit.identification.message, fit.form_choice.message if fit.form_choice else ""])
+        ),
     )
 
 

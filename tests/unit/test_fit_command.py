@@ -249,3 +249,34 @@ def test_what_cannot_be_forecast_is_refused(folder: Path, arguments: tuple[str, 
     imported(folder, curves(SIZES[:3]))
     with pytest.raises(RlsweepError, match=why):
         rlsweep(*arguments)
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize("arguments", SCOPES, ids=lambda arguments: arguments[1])
+def test_a_report_says_what_was_found_and_how_it_was_made(folder: Path, arguments: tuple[str, ...]) -> None:
+    fit_id = fitted(*arguments, "--report", "page.md")["fit_id"]
+    page = (folder / "page.md").read_text()
+    assert page.startswith(f"# Fit {fit_id}: ")
+    headings = [line for line in page.splitlines() if line.startswith("## ")]
+    assert headings[0] == "## What was found"
+    assert headings[-2:] == ["## What speaks against it", "## How it was made"]
+    (digest,) = rows_of(f"SELECT data_sha256 FROM fit WHERE id = {fit_id}")
+    assert f"SHA-256 {digest[0]}" in page
+    assert any(line.startswith("| ") for line in page.splitlines())
+    assert "None" not in page
+    assert "nan" not in page
+
+
+def test_a_report_that_cannot_be_written_is_one_clear_error(folder: Path) -> None:
+    imported(folder, curves(SIZES[:3]))
+    with pytest.raises(RlsweepError, match="Cannot write none/page"):
+        rlsweep("fit", "study", "--x", "data", "--report", "none/page.md")
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize("arguments", SCOPES, ids=lambda arguments: arguments[1])
+def test_every_scope_has_its_picture(folder: Path, arguments: tuple[str, ...]) -> None:
+    rlsweep("plot", "study", *arguments, "-o", "one")
+    rlsweep("plot", "study", *arguments, "-o", "two")
+    assert (folder / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "one.svg").read_bytes() == (folder / "two.svg").read_bytes()

@@ -33,6 +33,8 @@ def render(fit: IntraModelFit, *, caveats: Sequence[str], console: Console) -> N
     console.print(Text.assemble(("Test loss", "bold"), head), width=width)
     console.print(_laws(fit), width=width)
     for law in fit.laws:
+        if not any(each.law == law for run in fit.runs for each in run.forecasts):
+            continue
         console.print()
         console.print(
             Text(f"Error of the end as {law} tells it from the first part of the run", style="dim"), width=width

@@ -13,7 +13,7 @@ from scaling.inter_model.results import Parameter
 from scaling.laws.k_forms import KForm, form_named
 from scaling.observations import BoolArray, FloatArray, Observations
 from scaling.regression.bootstrap import Resamples, percentile_interval, resample
-from scaling.regression.design import Design, Moments, design_of, sum_by
+from scaling.regression.design import Design, Moments, design_of, fitted_log_loss, sum_by
 from scaling.regression.estimators import linearise
 from scaling.regression.intervals import (
     Covariance,
@@ -218,6 +218,7 @@ def _at_law(
         design,
         estimator,
         lambda moments: _law_slopes(form, design, moments.reweighted(design, size_weight)),
+        start=None if estimator == "huber" else fitted_log_loss(design, free, free.slopes),
     )
 
 

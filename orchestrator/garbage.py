@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlalchemy import Engine
 
-from db.checkpoints import CheckpointRow, TrialFiles
+from db.checkpoints import CheckpointRow, TrialFiles, checkpoints_of
 from db.states import FINAL_TRIAL_STATES, TrialState
 from db.store.retired import retire_checkpoints
 from workers.checkpointing.folders import remove
@@ -45,7 +45,8 @@ class Garbage:
 class Found:
     """What lies in a trial's places: checkpoints or parts of some, and staging folders.
 
-    `is_waited_for`: records of the trial wait on this machine for its database, and may be of what no row knows.
+    `is_waited_for`: records of the trial wait for its database, or may on a machine that cannot be looked at from here.
+    They may be of what no row knows.
     """
 
     uris: Sequence[str]
@@ -93,7 +94,11 @@ def collect(engine: Engine, trial: TrialFiles, garbage: Sequence[Garbage]) -> bo
     ids = [each.checkpoint.id for each in garbage if each.checkpoint is not None]
     if not retire_checkpoints(engine, trial_id=trial.trial_id, attempts=trial.attempts, checkpoint_ids=ids):
         return False
+    # Records that waited may have been delivered since the rows were read.
+    known = {name_of(row.uri) for row in checkpoints_of(engine, [trial.trial_id]) if row.deleted_at is None}
     for each in garbage:
+        if each.reason == "unknown" and name_of(each.uri) in known:
+            continue
         if each.reason == "staging":
             remove(Path(each.uri))
         else:

@@ -226,8 +226,11 @@ def _command(launch: Launch) -> list[str]:
 def _environment(launch: Launch) -> dict[str, str]:
     from workers.generation.vllm_engine import process_environment
 
+    # Ray hides the other GPUs from a trial that has some, and none from a trial that has none.
+    no_gpus = {} if launch.execution.num_gpus else {"CUDA_VISIBLE_DEVICES": ""}
     return {
         **os.environ,
+        **no_gpus,
         **process_environment(launch.execution.cpus),
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",

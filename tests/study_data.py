@@ -22,7 +22,7 @@ from db.records import (
 )
 from db.states import AttemptState
 
-BENCHMARK, PROTOCOL = "heldout", "sampled-n4-t0.7-v1"
+BENCHMARK, PROTOCOL = "heldout", "sampled-n4-t0.7-v2"
 NUM_PROBLEMS, SAMPLES = 10, 4
 LAST_STEP, EVALUATED = 12, (0, 1, 2, 4, 8, 12)
 PROMPTS, TOKENS = 512, 1_000_000

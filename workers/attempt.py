@@ -89,7 +89,7 @@ def main() -> int:
         folders = Folders(
             models=arguments.models_folder, trial=arguments.trial_folder, checkpoints=arguments.checkpoints
         )
-        on_loss = partial(_end_from_a_thread, store, arguments.wait_seconds)
+        on_loss = partial(_end_from_a_thread, store, arguments.wait_seconds, spec)
         heartbeat = Heartbeat()
         if spec.health.stall_minutes is not None:
             watch_for_stall(heartbeat, minutes=spec.health.stall_minutes, on_stall=partial(on_loss, "stall"))
@@ -104,8 +104,7 @@ def main() -> int:
             heartbeat=heartbeat,
         )
         exit_code, failure = _run(run, store, wait_seconds=arguments.wait_seconds)
-        may_go_on = failure == OUT_OF_MEMORY and smaller(spec, micro_batch(spec)) is not None
-        return EXIT_OUT_OF_MEMORY if exit_code == EXIT_FAILED and may_go_on else exit_code
+        return _exit_failed(spec, failure) if exit_code == EXIT_FAILED else exit_code
     except StaleAttemptError as error:
         _say(error)
         return EXIT_STALE
@@ -142,10 +141,17 @@ def _run(
     return _EXIT_CODES[outcome] if is_known else EXIT_UNDELIVERED, failure
 
 
-def _end_from_a_thread(store: SpoolingAttemptStore, wait_seconds: float, failure: str, message: str) -> None:
+def _exit_failed(spec: TrialSpec, failure: str | None) -> int:
+    may_go_on = failure == OUT_OF_MEMORY and smaller(spec, micro_batch(spec)) is not None
+    return EXIT_OUT_OF_MEMORY if may_go_on else EXIT_FAILED
+
+
+def _end_from_a_thread(
+    store: SpoolingAttemptStore, wait_seconds: float, spec: TrialSpec, failure: str, message: str
+) -> None:
     """Record why and end, where the training thread waits in vain: for another process of the trial, or for ever."""
     store.end(AttemptState.FAILED, failure_class=failure, message=message)
-    os._exit(EXIT_FAILED if store.wait_until_delivered(wait_seconds) else EXIT_UNDELIVERED)
+    os._exit(_exit_failed(spec, failure) if store.wait_until_delivered(wait_seconds) else EXIT_UNDELIVERED)
 
 
 def _die_with_launcher() -> None:

@@ -35,7 +35,7 @@ from workers.flops import (
 )
 
 if TYPE_CHECKING:
-    from workers.training.block_observer import BlockObserver, PaddedPass
+    from workers.training.block_observer import BlockObserver, Drawn, PaddedPass
 
 EXECUTED_FORMULA_VERSION = 1
 
@@ -69,7 +69,7 @@ def executed_flops(
     if engine == "vllm":
         cache_block = _CUDA_CACHE_BLOCK if on_cuda else _CPU_CACHE_BLOCK
         generation = sum(
-            _drawn_by_vllm(shape, draw.lengths, group_size=group_size, cache_block=cache_block) for draw in block.draws
+            _drawn_by_vllm(shape, draw, group_size=group_size, cache_block=cache_block) for draw in block.draws
         )
     else:
         turns = (turn for draw in block.draws for turn in draw.turns)
@@ -164,9 +164,13 @@ def _decoded_pairs(first: int, last: int, window: int | None) -> int:
     return sum(min(position, window) for position in range(first + 1, last + 1))
 
 
-def _drawn_by_vllm(shape: DecoderShape, lengths: Lengths, *, group_size: int, cache_block: int) -> float:
-    """Real tokens only; a prompt's full cache blocks are computed once for its group, but never its last token."""
-    drawn = sum(generation_flops(shape, prompt_tokens=p, completion_tokens=c) for p, c in lengths)
-    shared = ((p - 1) // cache_block * cache_block for p, _ in lengths[::group_size])
+def _drawn_by_vllm(shape: DecoderShape, draw: Drawn, *, group_size: int, cache_block: int) -> float:
+    """Real tokens only; a prompt's full cache blocks are computed once for its group, but never its last token.
+
+    What tools answered is each completion's own, so only what all were given at first is shared.
+    """
+    drawn = sum(generation_flops(shape, prompt_tokens=p, completion_tokens=c) for p, c in draw.lengths)
+    given = draw.turns[0] if draw.turns else draw.lengths
+    shared = ((p - 1) // cache_block * cache_block for p, _ in given[::group_size])
     saved = sum(forward_flops(shape, tokens=tokens, head_tokens=0) for tokens in shared)
     return drawn - (group_size - 1) * saved

@@ -6,6 +6,7 @@ passes it nor counts against it. What ends a trial here is a result with a name 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -49,13 +50,14 @@ class HealthGates:
     def look(self, row: Mapping[Any, Any]) -> None:
         """Take in the next step."""
         for name, (column, outcome) in _GATES.items():
-            limit, value = getattr(self.health, name), row[column]
+            limit, value = getattr(self.health, name), _known(row[column])
             if limit is None or value is None:
                 continue
             is_past = value > limit if name.startswith("max_") else value < limit
             self.passed[outcome] = self.passed.get(outcome, 0) + 1 if is_past else 0
-        if row["reward"] is not None:
-            self.rewards.append(row["reward"])
+        reward = _known(row["reward"])
+        if reward is not None:
+            self.rewards.append(reward)
         ended = [outcome for outcome, steps in self.passed.items() if steps >= self.health.patience_steps]
         self.outcome = next(iter(ended), REWARD_COLLAPSE if self._reward_has_collapsed() else None)
 
@@ -76,6 +78,11 @@ class HealthGates:
             return False
         windows = [fmean(self.rewards[end - steps : end]) for end in range(steps, len(self.rewards) + 1)]
         return windows[-1] < (1 - allowed) * max(windows)
+
+
+def _known(value: float | None) -> float | None:
+    """None for NaN too, as the database has it: a trial that goes on reads its past from there."""
+    return None if value is None or math.isnan(value) else value
 
 
 @dataclass

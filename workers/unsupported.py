@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workers.generation.server_limits import reasons_against_server
+from workers.micro_batches import micro_batch, share_of_update
 from workers.milestones import last_step
 from workers.spec import Evaluation, Execution, TrialSpec
 from workers.training.trl_losses import trl_trainer, unlike_trl
@@ -25,6 +26,7 @@ def unsupported(spec: TrialSpec) -> list[str]:
         *unlike_trl(spec.algorithm),
         *_without_tools(spec),
         *reasons_against_server(spec),
+        *_undivided(spec),
         *_undefined(spec),
     ]
 
@@ -59,10 +61,25 @@ def _without_tools(spec: TrialSpec) -> Iterator[str]:
             f"environment does not go with tensor_parallel {execution.tensor_parallel}: processes that share an engine "
             "would wait for each other's turns; use `tensor_parallel: 1`"
         )
+    if execution.sleep_mode and (execution.gpus or 0) > 1:
+        yield (
+            f"environment does not go with sleep_mode on {execution.gpus} GPUs: an engine that wakes for a turn "
+            "gathers the weights, and the GPUs take different numbers of turns; use `sleep_mode: false`"
+        )
     if environment.factory and not execution.gpus and execution.processes > 1:
         yield (
             f"environment.factory does not go with resources.processes {execution.processes}: on CPUs every process "
             "draws all completions, and each of those has an environment in one process alone; use `processes: 1`"
+        )
+
+
+def _undivided(spec: TrialSpec) -> Iterator[str]:
+    """A pass that does not divide a process's share of an update would leave the rest of the share untrained."""
+    share, size = share_of_update(spec), micro_batch(spec)
+    if share % size:
+        yield (
+            f"resources.micro_batch {size} does not divide the {share} completions of an update that each of "
+            f"{spec.execution.num_processes} processes has; give a divisor of {share}"
         )
 
 

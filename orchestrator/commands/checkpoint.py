@@ -113,8 +113,14 @@ def gc_command(
 
     engine = _open(database)
     places = artifact_places(artifacts, engine.url)
-    trials = trial_files(engine, _trial_ids(engine, sweep, trial=trial, every=every))
-    garbage = {each.trial_id: list(_garbage(engine, each, places, keep)) for each in trials}
+    numbers = _trial_ids(engine, sweep, trial=trial, every=every)
+    # Before the rows are read: only then are all that an ended attempt recorded among them.
+    ended = {number for number in numbers if _has_told_its_end(engine, number)}
+    trials = trial_files(engine, numbers)
+    garbage = {
+        each.trial_id: list(_garbage(engine, each, _found(each, places, is_ended=each.trial_id in ended), keep))
+        for each in trials
+    }
     found = [each for of_trial in garbage.values() for each in of_trial]
     console = checkpoint_console()
     if not as_json:
@@ -170,20 +176,34 @@ def _verified(rows: Sequence[CheckpointRow]) -> Iterator[tuple[CheckpointRow, st
             yield row, None
 
 
-def _garbage(engine: Engine, trial: TrialFiles, places: ArtifactPlaces, keep: int | None) -> Iterator[Garbage]:
+def _has_told_its_end(engine: Engine, trial_id: int) -> bool:
+    """Whether the trial's last attempt recorded how it ended, which it records last.
+
+    The trial's own state does not tell: one whose attempt was lost may be planned anew, or have failed by it.
+    """
+    from db.reader import Reader
+    from db.states import AttemptState
+
+    attempts = Reader(engine).attempts(trial_id)
+    return bool(attempts) and attempts[-1]["state"] not in (AttemptState.RUNNING, AttemptState.LOST)
+
+
+def _garbage(engine: Engine, trial: TrialFiles, found: Found, keep: int | None) -> Iterator[Garbage]:
     from orchestrator.garbage import garbage_of
 
     kept = _kept(engine, trial.trial_id) if keep is None else keep
-    yield from garbage_of(trial, _found(trial, places), keep=kept)
+    yield from garbage_of(trial, found, keep=kept)
 
 
-def _found(trial: TrialFiles, places: ArtifactPlaces) -> Found:
+def _found(trial: TrialFiles, places: ArtifactPlaces, *, is_ended: bool) -> Found:
     """What lies where the trial's checkpoints go now, and where its rows say that some went before.
 
-    No other folder is looked into, whatever a row says.
+    No other folder is looked into, whatever a row says. `is_ended`: no record of the trial is still to come.
     """
+    from pathlib import Path
+
     from orchestrator.garbage import Found
-    from workers.checkpointing.saving import checkpoints_in
+    from workers.checkpointing.saving import checkpoints_in, is_url
     from workers.checkpointing.staging import staging_folders
 
     folder = places.folder.trial(trial.science_hash)
@@ -191,7 +211,15 @@ def _found(trial: TrialFiles, places: ArtifactPlaces) -> Found:
     named = {row.uri.rpartition("/")[0] for row in trial.checkpoints}
     before = {each for each in named if each.endswith(f"/trials/{folder.name}/checkpoints")}
     uris = [uri for each in sorted(before | {place}) for uri in checkpoints_in(each)]
-    return Found(uris=uris, staging=staging_folders(folder), is_waited_for=any((folder / "spool").glob("*")))
+    # An attempt keeps its spool and its staging beside the folder of its checkpoints. If these go to a store, both are
+    # in a folder of the attempt's machine that no row names.
+    beside = sorted({folder.resolve()} | {Path(each).parent.resolve() for each in before if not is_url(each)})
+    return Found(
+        uris=uris,
+        staging=[staging for each in beside for staging in staging_folders(each)],
+        is_waited_for=any(any((each / "spool").glob("*")) for each in beside)
+        or (any(map(is_url, before | {place})) and not is_ended),
+    )
 
 
 def _kept(engine: Engine, trial_id: int) -> int:

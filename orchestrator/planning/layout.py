@@ -101,10 +101,17 @@ def _too_little_cache(case: Case, gpus: int, parallel: int, training: PhaseMemor
     """The cache that is wanted is part of what does not fit."""
     live = min(wanted, _completions_per_engine(case, gpus, parallel)) * _cached_tokens(case)
     memory = generation_memory(case.architecture, case.training, gpus=gpus, tensor_parallel=parallel, live_tokens=live)
-    if case.wishes.sleep_mode is False:
+    if _sleep_mode(case, gpus) is False:
         kept = {name: memory.terms[name] for name in ("engine_weights", "kv_cache")}
         return _too_much(case, gpus, "training without sleep mode", training.plus(**kept))
     return _too_much(case, gpus, f"generation with tensor parallelism {parallel}", memory)
+
+
+def _sleep_mode(case: Case, gpus: int) -> bool | None:
+    """What is fixed of it. An engine that wakes for a turn gathers the weights anew, and would wait for the others."""
+    if case.wishes.sleep_mode is None and case.wishes.has_turns and gpus > 1:
+        return False
+    return case.wishes.sleep_mode
 
 
 def _micro_batch(case: Case, gpus: int) -> tuple[int, PhaseMemory]:
@@ -192,7 +199,7 @@ def _with_engine(case: Case, gpus: int, parallel: int, micro_batch: int, trainin
     all_of_them = _completions_per_engine(case, gpus, parallel)
     per_token = kv_bytes_per_token(case.architecture, tensor_parallel=parallel)
     per_completion = per_token * _cached_tokens(case)
-    sleep_mode = case.wishes.sleep_mode
+    sleep_mode = _sleep_mode(case, gpus)
     if sleep_mode is None:
         sleep_mode = room_awake < min(MIN_LIVE_COMPLETIONS, all_of_them) * per_completion
     room = max(room_asleep if sleep_mode else room_awake, 0.0)

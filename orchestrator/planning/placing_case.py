@@ -54,7 +54,8 @@ class Wishes:
 
     `nodes` is over how many nodes the GPUs are spread, `gpus` the number of all of them that train. `server_gpus` are
     those of a vLLM server of the trial's own, 0 where vLLM generates on the GPUs that train. GPUs are added until each
-    engine has a cache for `live_completions` at full length.
+    engine has a cache for `live_completions` at full length. `has_turns`: a block is drawn in turns, of which each GPU
+    may take another number.
     """
 
     gpus: int | None = None
@@ -64,6 +65,7 @@ class Wishes:
     micro_batch: int | None = None
     sleep_mode: bool | None = None
     live_completions: int = MIN_LIVE_COMPLETIONS
+    has_turns: bool = False
     max_gpus: int = MAX_GPUS
 
 

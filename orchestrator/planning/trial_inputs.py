@@ -48,6 +48,7 @@ def wishes_of(spec: TrialSpec, *, gpus: int | None) -> Wishes:
         server_gpus=execution.server_gpus or 0,
         nodes=execution.nodes,
         tensor_parallel=execution.tensor_parallel or (1 if has_turns else None),
+        has_turns=has_turns,
         live_completions=_FEW_COMPLETIONS if has_turns else MIN_LIVE_COMPLETIONS,
         micro_batch=execution.micro_batch,
         sleep_mode=execution.sleep_mode,

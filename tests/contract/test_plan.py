@@ -82,15 +82,15 @@ def test_overlapping_sweeps_that_are_registered_at_once_share_their_trials(datab
     assert set(hashes) == {f"v1:{number}" for number in range(300)}
 
 
-def test_10000_trials_are_registered_in_few_statements(database: Engine) -> None:
-    trials = [planned(number, spec={"seed": number, "text": "x" * 2000}) for number in range(10_000)]
+def test_2000_trials_are_registered_in_few_statements(database: Engine) -> None:
+    trials = [planned(number, spec={"seed": number, "text": "x" * 2000}) for number in range(2_000)]
     statements: list[str] = []
     event.listen(database, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     PlanStore(database).register(SWEEP, trials)
     registration = PlanStore(database).register(SWEEP, trials)
-    assert 0 < len(statements) < 500
+    assert 0 < len(statements) < 100
     assert registration.unchanged == registration.trial_ids
-    assert len(set(registration.trial_ids)) == 10_000
+    assert len(set(registration.trial_ids)) == 2_000
 
 
 def test_more_trials_than_a_statement_has_places_for_are_queued(database: Engine, attempt: AttemptStore) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from db.database import open_database, resolve_url
 from db.errors import DatabaseError
+from tests.conftest import TINY_SWEEP
 
 TIMEOUT_SECONDS = 240.0
 
@@ -98,6 +99,14 @@ class CommandLine:
     def _environment() -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("RLSWEEP_")}
         return {**kept, "COLUMNS": "120", "NO_COLOR": "1"}
+
+
+def tiny_folder(folder: Path, models: Path) -> CommandLine:
+    """A folder with the tiny sweep in it, whose base models are those in `models`."""
+    (folder / "tiny.yaml").write_text(TINY_SWEEP)
+    (folder / "rlsweep_artifacts").mkdir()
+    (folder / "rlsweep_artifacts" / "models").symlink_to(models)
+    return CommandLine(folder)
 
 
 def is_running(pid: int) -> bool:

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY_SWEEP
-from tests.e2e.command_line import CommandLine
+from tests.e2e.command_line import CommandLine, tiny_folder
 
 
 @pytest.fixture
-def rlsweep(tmp_path: Path) -> CommandLine:
-    (tmp_path / "tiny.yaml").write_text(TINY_SWEEP)
-    return CommandLine(tmp_path)
+def rlsweep(tmp_path: Path, made_models: Path) -> CommandLine:
+    return tiny_folder(tmp_path, made_models)
 
 
 def refused(rlsweep: CommandLine, *arguments: str, exit_code: int) -> str:

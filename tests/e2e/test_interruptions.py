@@ -5,39 +5,32 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
 import psutil
 import pytest
 
-from tests.conftest import TINY_SWEEP
-from tests.e2e.command_line import CommandLine, is_running, kill_group
+from tests.e2e.command_line import CommandLine, is_running, kill_group, tiny_folder
 
-STEPS = 30
+STEPS = 140
+
+pytestmark = pytest.mark.timeout(600)  # five processes start anew in each, beside whatever else is tested
 SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", f"budgets.at=[{STEPS}]")
 
 
-def new_folder(folder: Path) -> CommandLine:
-    (folder / "tiny.yaml").write_text(TINY_SWEEP)
-    return CommandLine(folder)
-
-
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    rlsweep = new_folder(tmp_path_factory.mktemp("uninterrupted"))
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, made_models: Path) -> CommandLine:
+    rlsweep = tiny_folder(tmp_path_factory.mktemp("uninterrupted"), made_models)
     done = rlsweep.run(*SUBMIT)
     assert done.returncode == 0, done.stdout + done.stderr
     return rlsweep
 
 
 @pytest.fixture
-def folder(tmp_path: Path, uninterrupted: CommandLine) -> CommandLine:
-    """An empty folder but for the base models, which are not what is tested here."""
-    rlsweep = new_folder(tmp_path)
-    (tmp_path / "rlsweep_artifacts").mkdir()
-    (tmp_path / "rlsweep_artifacts" / "models").symlink_to(uninterrupted.folder / "rlsweep_artifacts" / "models")
-    return rlsweep
+def folder(tmp_path: Path, made_models: Path) -> CommandLine:
+    return tiny_folder(tmp_path, made_models)
 
 
 def assert_finished_as_if_uninterrupted(rlsweep: CommandLine, uninterrupted: CommandLine) -> None:
@@ -48,73 +41,74 @@ def assert_finished_as_if_uninterrupted(rlsweep: CommandLine, uninterrupted: Com
     assert {row[0] for row in rlsweep.rows("SELECT state FROM trial")} == {"succeeded"}
 
 
-def test_a_trial_that_is_killed_at_random_moments_is_started_again_by_itself(
+def disturb(folder: CommandLine, trial: int, moments: Random) -> None:
+    """Kill the first two attempts at trial 1; ask the first at trial 2 to stop, and kill the Ray worker of the second.
+
+    From the first step on, so wherever the attempt then is: drawing, updating, scoring or saving.
+    """
+    for attempt in (1, 2):
+        sql = f"SELECT 1 FROM step WHERE trial_id = {trial} AND attempt = {attempt}"
+        folder.wait_for_rows(sql, f"attempt {attempt} at trial {trial} has taken a step")
+        time.sleep(moments.uniform(0.0, 0.6))
+        pid = folder.living_pid(trial)
+        if (trial, attempt) == (2, 1):
+            os.kill(pid, signal.SIGTERM)
+        else:
+            os.kill(psutil.Process(pid).ppid() if trial == 2 else pid, signal.SIGKILL)
+
+
+def test_trials_that_are_killed_at_random_moments_or_asked_to_stop_are_started_again_by_themselves(
     folder: CommandLine, uninterrupted: CommandLine
 ) -> None:
     driver = folder.start(*SUBMIT, "--set", "checkpoints.every_steps=3")
-    moments = Random(os.getpid())
     try:
-        for number in (1, 2):
-            # From its first step on, so wherever it then is: drawing, updating, scoring or saving.
-            sql = f"SELECT 1 FROM step WHERE trial_id = 1 AND attempt = {number}"
-            folder.wait_for_rows(sql, f"attempt {number} has taken a step")
-            time.sleep(moments.uniform(0.0, 2.0))
-            os.kill(folder.living_pid(1), signal.SIGKILL)
+        with ThreadPoolExecutor() as pool:  # at once, or one would be done before its turn comes
+            tasks = [pool.submit(disturb, folder, trial, Random(os.getpid() + trial)) for trial in (1, 2)]
+        for task in tasks:
+            task.result()
         output, _ = driver.communicate(timeout=240)
         assert driver.returncode == 0, output
     finally:
         kill_group(driver)
-    states = folder.rows("SELECT number, state FROM attempt WHERE trial_id = 1 ORDER BY number")
-    assert states == [(1, "lost"), (2, "lost"), (3, "succeeded")]
+    assert not any(is_running(pid) for (pid,) in folder.rows("SELECT pid FROM attempt"))
+    for trial, ended in {1: "lost", 2: "interrupted"}.items():
+        states = folder.rows(f"SELECT number, state FROM attempt WHERE trial_id = {trial} ORDER BY number")
+        assert states == [(1, ended), (2, "lost"), (3, "succeeded")]
     assert_finished_as_if_uninterrupted(folder, uninterrupted)
 
 
-def test_a_driver_that_is_killed_leaves_no_process_and_nothing_undone(
+def test_a_driver_that_is_killed_or_interrupted_leaves_no_process_and_nothing_undone(
     folder: CommandLine, uninterrupted: CommandLine
 ) -> None:
+    """The first driver is killed; a second one, interrupted, saves every trial; a third one finishes them."""
     driver = folder.start(*SUBMIT)
     try:
-        folder.wait_for_step(1, 8)
-        folder.wait_for_step(2, 1)
-        pids = [folder.living_pid(trial) for trial in (1, 2)]
+        folder.wait_for_rows("SELECT 1 FROM attempt", "a trial starts")
+        second = folder.run(*SUBMIT)
+        assert second.returncode == 1
+        assert "Another `rlsweep submit` is running sweep 'tiny'" in second.stderr
+        folder.wait_for_step(1, 1)
+        pids = [pid for (pid,) in folder.rows("SELECT pid FROM attempt")]
         os.kill(driver.pid, signal.SIGKILL)
-        done = folder.run(*SUBMIT)  # at once, while the attempts of the dead driver may still be dying
-        assert done.returncode == 0, done.stdout + done.stderr
+        driver.wait()
+        # At once, while the attempts of the dead driver may still be dying.
+        driver = folder.start(*SUBMIT)
+        folder.wait_for_rows("SELECT 1 FROM step WHERE trial_id = 1 AND attempt = 2", "trial 1 goes on")
+        assert not any(is_running(pid) for pid in pids)
+        os.kill(driver.pid, signal.SIGINT)
+        output, _ = driver.communicate(timeout=120)
     finally:
         kill_group(driver)
-    assert not any(is_running(pid) for pid in pids)
-    assert_finished_as_if_uninterrupted(folder, uninterrupted)
-
-
-def test_a_ray_worker_that_is_killed_takes_its_attempt_with_it_and_the_trial_goes_on(
-    folder: CommandLine, uninterrupted: CommandLine
-) -> None:
-    driver = folder.start(*SUBMIT)
-    try:
-        folder.wait_for_step(1, 8)
-        attempt = folder.living_pid(1)
-        os.kill(psutil.Process(attempt).ppid(), signal.SIGKILL)
-        output, _ = driver.communicate(timeout=240)
-        assert driver.returncode == 0, output
-    finally:
-        kill_group(driver)
-    assert not is_running(attempt)
-    assert_finished_as_if_uninterrupted(folder, uninterrupted)
-
-
-def test_a_trial_that_is_asked_to_stop_from_outside_saves_and_is_continued(
-    folder: CommandLine, uninterrupted: CommandLine
-) -> None:
-    driver = folder.start(*SUBMIT)
-    try:
-        folder.wait_for_step(1, 5)
-        os.kill(folder.living_pid(1), signal.SIGTERM)
-        output, _ = driver.communicate(timeout=240)
-        assert driver.returncode == 0, output
-    finally:
-        kill_group(driver)
-    states = folder.rows("SELECT state, message FROM attempt WHERE trial_id = 1 ORDER BY number")
-    assert states == [("interrupted", None), ("succeeded", None)]
+    assert driver.returncode == 130, output
+    assert "Stopping: trials save at the end of their step." in output
+    assert "The same command continues from the last checkpoints." in output
+    interrupted = folder.rows("SELECT trial_id, MAX(step) FROM live_step GROUP BY trial_id ORDER BY trial_id")
+    saved = folder.rows("SELECT trial_id, MAX(step) FROM live_checkpoint GROUP BY trial_id ORDER BY trial_id")
+    assert interrupted == saved, "the last step of every trial is in a checkpoint"
+    assert interrupted[0][1] < STEPS
+    assert folder.rows("SELECT COUNT(*) FROM attempt WHERE state IN ('running', 'failed')") == [(0,)]
+    done = folder.run(*SUBMIT)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert_finished_as_if_uninterrupted(folder, uninterrupted)
 
 
@@ -129,37 +123,3 @@ def test_ctrl_c_before_anything_runs_leaves_everything_to_do(folder: CommandLine
     assert driver.returncode == 130, output
     assert folder.rows("SELECT DISTINCT state FROM trial") == [("planned",)]
     assert folder.rows("SELECT COUNT(*) FROM attempt") == [(0,)]
-
-
-def test_a_second_driver_is_refused(folder: CommandLine) -> None:
-    driver = folder.start(*SUBMIT)
-    try:
-        folder.wait_for_step(1, 1)
-        done = folder.run(*SUBMIT)
-    finally:
-        kill_group(driver)
-    assert done.returncode == 1
-    assert "Another `rlsweep submit` is running sweep 'tiny'" in done.stderr
-
-
-def test_ctrl_c_saves_every_trial_and_the_same_command_continues(
-    folder: CommandLine, uninterrupted: CommandLine
-) -> None:
-    driver = folder.start(*SUBMIT)
-    try:
-        folder.wait_for_step(1, 5)
-        os.kill(driver.pid, signal.SIGINT)
-        output, _ = driver.communicate(timeout=120)
-    finally:
-        kill_group(driver)
-    assert driver.returncode == 130, output
-    assert "Stopping: trials save at the end of their step." in output
-    assert "The same command continues from the last checkpoints." in output
-    interrupted = folder.rows("SELECT trial_id, MAX(step) FROM live_step GROUP BY trial_id ORDER BY trial_id")
-    saved = folder.rows("SELECT trial_id, MAX(step) FROM live_checkpoint GROUP BY trial_id ORDER BY trial_id")
-    assert interrupted == saved, "the last step of every trial is in a checkpoint"
-    assert interrupted[0][1] < STEPS
-    assert folder.rows("SELECT COUNT(*) FROM attempt WHERE state IN ('running', 'lost', 'failed')") == [(0,)]
-    done = folder.run(*SUBMIT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert_finished_as_if_uninterrupted(folder, uninterrupted)

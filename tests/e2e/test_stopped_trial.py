@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.conftest import TINY_SWEEP
-from tests.e2e.command_line import CommandLine
+from tests.e2e.command_line import tiny_folder
 
 SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1]")
 GATE = ("--set", "base.health={min_entropy: 100, patience_steps: 2}")
 
 
-def test_a_stopped_trial_is_no_failure_and_is_not_tried_again(tmp_path: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text(TINY_SWEEP)
-    rlsweep = CommandLine(tmp_path)
+def test_a_stopped_trial_is_no_failure_and_is_not_tried_again(tmp_path: Path, made_models: Path) -> None:
+    rlsweep = tiny_folder(tmp_path, made_models)
     done = rlsweep.run(*SUBMIT, *GATE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 stopped" in done.stdout

@@ -13,8 +13,9 @@ from sqlalchemy import URL, Engine, update
 
 from db.connection.engines import begin_write
 from db.database import open_database
+from db.reader import Reader
 from db.records import CheckpointRecord
-from db.states import AttemptState
+from db.states import AttemptState, TrialState
 from db.store import AttemptStore, PlanStore, claim
 from db.store.retired import retire_checkpoints
 from db.tables import SweepTrial
@@ -60,6 +61,10 @@ class Study:
     @property
     def place(self) -> str:
         return f"{self._store or self.artifacts}/trials/v1-1/checkpoints"
+
+    @property
+    def is_in_a_store(self) -> bool:
+        return self._store is not None
 
     def run(self, *arguments: str) -> Outcome:
         return self._run("checkpoint", *arguments)
@@ -261,6 +266,47 @@ def test_what_no_row_knows_yet_stays_while_records_wait(study: Study) -> None:
     assert study.names() == []
 
 
+def test_records_are_looked_for_wherever_a_trial_has_had_checkpoints(study: Study) -> None:
+    attempt = study.claim()
+    study.save(attempt, 1)
+    attempt.end(AttemptState.INTERRUPTED)
+    save(study.place, 7, staging=study.folder / "staging")
+    spool = study.artifacts / "trials" / "v1-1" / "spool"
+    spool.mkdir()
+    (spool / "attempt-0001.jsonl").touch()
+    (study.artifacts / "trials" / "v1-1" / "staging-attempt-1").mkdir()
+    elsewhere = ("--yes", "--artifacts", str(study.folder / "another"))
+    assert study.gc(*elsewhere) == {("staging-attempt-1", "staging")}
+    assert len(study.names()) == 2
+    (spool / "attempt-0001.jsonl").unlink()
+    assert study.gc(*elsewhere) == {(checkpoint_name(7, 1), "unknown")}
+
+
+@pytest.mark.parametrize("state", [TrialState.RECOVERING, TrialState.QUEUED, TrialState.PLANNED, TrialState.FAILED])
+def test_a_store_keeps_what_another_machine_may_still_tell_of(placed: Study, state: TrialState) -> None:
+    placed.claim()
+    save(placed.place, 7, staging=placed.folder / "staging")
+    store = PlanStore(placed.engine)
+    store.declare_lost(placed.registered.sweep_id, is_dead=lambda process: True)
+    if state in (TrialState.QUEUED, TrialState.PLANNED):
+        store.queue([placed.trial], sweep_id=placed.registered.sweep_id)
+    if state == TrialState.PLANNED:
+        store.unqueue([placed.trial])
+    if state == TrialState.FAILED:
+        store.fail(placed.trial, message="lost too often")
+    assert Reader(placed.engine).trial(placed.trial)["state"] == state
+    assert placed.gc("--yes") == (set() if placed.is_in_a_store else {(checkpoint_name(7, 1), "unknown")})
+
+
+def test_a_store_keeps_nothing_unknown_once_the_last_attempt_has_told_its_end(placed: Study) -> None:
+    attempt = placed.claim()
+    save(placed.place, 7, staging=placed.folder / "staging")
+    attempt.end(AttemptState.INTERRUPTED)
+    PlanStore(placed.engine).queue([placed.trial], sweep_id=placed.registered.sweep_id)
+    assert placed.gc("--yes") == {(checkpoint_name(7, 1), "unknown")}
+    assert placed.names() == []
+
+
 def test_a_checkpoint_that_is_reached_by_another_path_is_not_unknown(study: Study) -> None:
     attempt = study.claim()
     study.save(attempt, 1, 2)
@@ -339,7 +385,6 @@ def test_what_cannot_be_done_is_one_sentence(
 
 
 def test_progress_is_what_was_saved(placed: Study) -> None:
-    from db.reader import Reader
     from workers.checkpointing.resuming import newest_whole
 
     attempt = placed.claim()

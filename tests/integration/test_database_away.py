@@ -92,9 +92,8 @@ class Trial(CommandLine):
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The base model is made once: it is not what is tested here."""
-    return tmp_path_factory.mktemp("models")
+def models(made_models: Path) -> Path:
+    return made_models
 
 
 def new_trial(folder: Path, url: URL, models: Path) -> Trial:

@@ -17,7 +17,7 @@ from tests.e2e.command_line import CommandLine, kill_group
 SWEEP = TINY_SWEEP.replace("group_size: 4", "group_size: 4\n  updates_per_step: 2\n  loss: {kl_coefficient: 0.01}")
 
 TRIAL = """
-import os, sys
+import os, psutil, sys
 from pathlib import Path
 from db.database import open_database, resolve_url
 from db.reader import Reader
@@ -40,9 +40,17 @@ def lost(failure, message):
     os._exit(10)
 store = claim(engine, trial_id=trial_id, sweep_id=sweep_id, process=this_process())
 seen = []
+def is_stopping():
+    seen.append(1)
+    if len(seen) != stops_at:
+        return False
+    for child in psutil.Process().children():  # a cluster that stops a trial tells all of its processes
+        if any("follower" in argument for argument in child.cmdline()):
+            child.terminate()
+    return True
 outcome = run_trial(spec, store=store, reader=Reader(engine),
                     folders=Folders(models, folder / "trial", str(folder / "checkpoints")),
-                    is_stopping=lambda: seen.append(1) or len(seen) == stops_at, on_loss=lost)
+                    is_stopping=is_stopping, on_loss=lost)
 store.end(outcome)
 print(outcome)
 """
@@ -72,8 +80,8 @@ def run(folder: Path, models: Path, *recipe: str, **options: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
+def models(made_models: Path) -> Path:
+    return made_models
 
 
 @pytest.fixture(scope="module")

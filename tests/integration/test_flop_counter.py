@@ -18,8 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from tests.tiny_training import Training, save_tiny_model, tiny_spec, tiny_training
 from workers.executed_flops import Attention, executed_flops
-from workers.flops import BlockFlops, DecoderShape, Lora
+from workers.flops import BlockFlops, DecoderShape, Lora, forward_flops, generation_flops
 from workers.spec import TrialSpec
+from workers.training.block_observer import BlockObserver
 
 # A head that weighs as much as a layer, so that a mistake about it shows.
 SIZES = {"vocab_size": 1024, "hidden_size": 96, "intermediate_size": 224, "head_dim": 32}
@@ -135,3 +136,15 @@ def test_checkpointed_layers_are_run_again_up_to_their_last_matrix(attention: At
     execution = {"gradient_checkpointing": True}
     found, said = one_block("qwen2", tmp_path, attention=attention, execution=execution)
     assert astuple(said) == pytest.approx(astuple(found), rel=ANGLES)
+
+
+def test_what_tools_answered_is_shared_by_no_sibling() -> None:
+    shape = DecoderShape(896, 24, 14, 2, 64, 4864, 151_936)
+    block = BlockObserver()
+    first, second = ([(100, 50)] * 8, [(1150, 50)] * 8)  # said 50, was told 1000, says 50
+    block.saw_draw([(1100, 100)] * 8, [tuple(first), tuple(second)])
+    flops = executed_flops(
+        shape, block, engine="vllm", group_size=8, gradient_checkpointing=False, lora=None, on_cuda=True
+    )  # fmt: skip
+    whole = 8 * generation_flops(shape, prompt_tokens=1100, completion_tokens=100)
+    assert flops.generation == whole - 7 * forward_flops(shape, tokens=96, head_tokens=0)

@@ -33,8 +33,8 @@ def measured(folder: Path, models: Path, sweep: Path, recipe: list[str], *, stop
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
+def models(made_models: Path) -> Path:
+    return made_models
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -17,8 +17,8 @@ SHORT = ["budgets.at=[4]", "checkpoints={every_steps: 1, keep: 3}"]
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
+def models(made_models: Path) -> Path:
+    return made_models
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from orchestrator.registration import remaining
 from tests.attempts import first_trial
 
 
-def test_a_gate_ends_a_trial_and_a_second_attempt_at_once(tiny_sweep: Path, tmp_path: Path) -> None:
+def test_a_gate_ends_a_trial_and_a_second_attempt_at_once(tiny_sweep: Path, tmp_path: Path, made_models: Path) -> None:
     gate = "base.health={min_entropy: 100, patience_steps: 3}"
-    trial = first_trial(tiny_sweep, [gate], folder=tmp_path, models=tmp_path / "models")
+    trial = first_trial(tiny_sweep, [gate], folder=tmp_path, models=made_models)
     for _ in range(2):
         with pytest.raises(UnhealthyTrial, match=r"health\.min_entropy 100 was passed in 3 steps"):
             trial.attempt()
@@ -29,13 +29,15 @@ def test_a_gate_ends_a_trial_and_a_second_attempt_at_once(tiny_sweep: Path, tmp_
     assert trial.reader.live_checkpoints(trial.trial_id)[0].step == 3
 
 
-def test_a_stopped_trial_is_left_alone_until_its_gate_is_moved(tiny_sweep: Path, tmp_path: Path) -> None:
+def test_a_stopped_trial_is_left_alone_until_its_gate_is_moved(
+    tiny_sweep: Path, tmp_path: Path, made_models: Path
+) -> None:
     gate = "base.health={min_entropy: 100, patience_steps: 3}"
-    trial = first_trial(tiny_sweep, [gate], folder=tmp_path, models=tmp_path / "models")
+    trial = first_trial(tiny_sweep, [gate], folder=tmp_path, models=made_models)
     with pytest.raises(UnhealthyTrial):
         trial.attempt()
     assert remaining(trial.engine, trial.sweep_id) == []
-    moved = first_trial(tiny_sweep, ["base.health={min_entropy: 0.001}"], folder=tmp_path, models=tmp_path / "models")
+    moved = first_trial(tiny_sweep, ["base.health={min_entropy: 0.001}"], folder=tmp_path, models=made_models)
     assert moved.trial_id == trial.trial_id
     assert [row.state for row in remaining(moved.engine, moved.sweep_id)] == ["stopped"]
     assert moved.attempt() is AttemptState.SUCCEEDED

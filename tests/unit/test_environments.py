@@ -29,7 +29,8 @@ from workers.unsupported import unsupported
     [
         ("2+3", "5"), ("0.1 + 0.2", "0.3"), ("1/3", "1/3, about 0.333333333333"), ("-7 // 2", "-4"), ("-7 % 3", "2"),
         ("2**-2", "0.25"), ("100*1.07**10", "196.715135728956532249"), ("(-1)**3", "-1"), ("-1/8", "-0.125"),
-        ("(17 + 4) * 3 / 8", "7.875"), ("1e3", "1000"), ("0**0", "1"), ("10**-24", "0." + 23 * "0" + "1"),
+        ("(17 + 4) * 3 / 8", "7.875"), ("1e3", "1000"), ("0**0", "1"), ("0e999999999", "0"),
+        ("0.0e-30000000", "0"), ("10**-24", "0." + 23 * "0" + "1"),
     ],
 )  # fmt: skip
 def test_the_calculator_reckons_exactly(expression: str, value: str) -> None:
@@ -40,7 +41,8 @@ def test_the_calculator_reckons_exactly(expression: str, value: str) -> None:
     ("expression", "why"),
     [
         ("1/0", "division by zero"), ("0**-1", "division by zero"), ("2**1024", "larger than 2"),
-        ("9**9**9**9", "larger than 2"), ("1e400", "too large"), ("2**0.5", "must be a whole number"),
+        ("9**9**9**9", "larger than 2"), ("1e400", "too large"), ("1e-400", "too small"),
+        ("2**0.5", "must be a whole number"),
         ("(1", "no arithmetic"), ("1,000", "'1,000' is not a number"), ("2^3", "'2\\^3' is not a number"),
         ("__import__('os')", "is not a number"), ("x+1", "'x' is not a number"), ("True", "'True' is not"),
         ("1j", "'1j' is not"), ("3 if 1 else 2", "is not a number"), ("", "no arithmetic"), ("1\0", "no arithmetic"),
@@ -203,6 +205,7 @@ def test_the_answer_is_what_the_policy_says_at_the_end(turns: list[dict[str, Any
     [
         ({"algorithm": {"baseline": "leave_one_out"}}, "environment does not go with loss.baseline leave_one_out"),
         ({"execution": {"gpus": 2, "tensor_parallel": 2}}, "environment does not go with tensor_parallel 2"),
+        ({"execution": {"gpus": 2, "sleep_mode": True}}, "environment does not go with sleep_mode on 2 GPUs"),
         ({"execution": {"processes": 2}}, "environment.factory does not go with resources.processes 2"),
     ],
 )

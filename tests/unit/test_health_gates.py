@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import Any
@@ -46,6 +47,7 @@ def test_a_gate_ends_the_trial_once_it_was_passed_for_long_enough(
 def test_a_step_that_did_not_measure_it_neither_counts_nor_mends() -> None:
     health = Health(max_kl=1.0, patience_steps=2)
     assert outcomes(health, "kl", [2.0, None, 2.0]) == [None, None, "kl_blow_up"]
+    assert outcomes(health, "kl", [2.0, math.nan, 2.0]) == [None, None, "kl_blow_up"], "as the database has it"
 
 
 def test_without_gates_nothing_ends() -> None:
@@ -56,6 +58,7 @@ def test_a_reward_that_loses_most_of_its_best_mean_has_collapsed() -> None:
     health = Health(max_reward_drop=0.5, patience_steps=2)
     assert outcomes(health, "reward", [0.1, 0.1, 0.6, 0.6, 0.31, 0.31]) == [None] * 6
     assert outcomes(health, "reward", [0.1, 0.1, 0.6, 0.6, 0.2, 0.2])[-1] == "reward_collapse"
+    assert outcomes(health, "reward", [math.nan, 0.6, 0.6, 0.2, 0.2])[-1] == "reward_collapse"
 
 
 def test_what_an_earlier_attempt_saw_counts() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from tests.tiny_training import tiny_spec
+from workers.attempt import EXIT_FAILED, EXIT_OUT_OF_MEMORY, _exit_failed
 from workers.micro_batches import after_failures, micro_batch, smaller
 from workers.spec import TrialSpec
+from workers.unsupported import unsupported
 
 FOLDER = Path("/models/tiny")
 
@@ -62,3 +64,16 @@ def test_a_recipe_that_depends_on_it_keeps_it() -> None:
 @pytest.mark.parametrize("processes", [1, 2])
 def test_processes_share_the_update(processes: int) -> None:
     assert micro_batch(spec_of(None, processes=processes)) == 16 // processes
+
+
+def test_one_that_does_not_divide_the_share_of_a_process_is_refused() -> None:
+    algorithm = {"prompts_per_step": 14, "group_size": 4, "updates_per_step": 1}  # 28 completions for each of two
+    refused = unsupported(tiny_spec(FOLDER, algorithm=algorithm, execution={"processes": 2, "micro_batch": 8}))
+    assert any("resources.micro_batch 8 does not divide the 28 completions" in sentence for sentence in refused)
+    assert unsupported(tiny_spec(FOLDER, algorithm=algorithm, execution={"processes": 2, "micro_batch": 7})) == []
+
+
+def test_whichever_process_runs_out_of_memory_the_trial_goes_on_while_there_is_a_smaller_one() -> None:
+    assert _exit_failed(spec_of(8), "gpu_memory") == EXIT_OUT_OF_MEMORY
+    assert _exit_failed(spec_of(1), "gpu_memory") == EXIT_FAILED
+    assert _exit_failed(spec_of(8), "code") == EXIT_FAILED

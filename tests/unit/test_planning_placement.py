@@ -330,3 +330,10 @@ def test_a_gpu_that_nobody_knows_can_be_described_in_its_name() -> None:
         gpu_type("mine-0GB@400TFLOPS")
     with pytest.raises(SpecError, match="described with what is no number"):
         gpu_type("mine-6.4.0GB@400TFLOPS")
+
+
+@pytest.mark.parametrize("size", ["3B", "7B", "14B"])
+def test_engines_that_draw_in_turns_stay_awake_on_several_gpus(size: str) -> None:
+    placed = place(qwen(size), H100, PAPER, WITH_REFERENCE, Wishes(has_turns=True, tensor_parallel=1))
+    assert placed.gpus > 1
+    assert not placed.sleep_mode

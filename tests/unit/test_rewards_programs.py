@@ -122,6 +122,9 @@ def test_programs_and_other_answers_come_back_in_their_order() -> None:
         ("1\n2", "1 2", False),
         ("1.1", "1.2", False),
         ("", "0", False),
+        ("9007199254740992", "9007199254740993", False),
+        ("+12", "12", True),
+        ("12.0000001", "12", True),
     ],
 )
 def test_output_is_compared_word_by_word(printed: str, expected: str, same: bool) -> None:

@@ -57,7 +57,7 @@ def test_a_file_that_asks_for_no_more_is_told_nothing(database: Engine, file: Pa
     [
         ("evaluations=[{benchmark: heldout, at: every_step}]", "by answer-probability-v1, every step"),
         ("evaluations=[{benchmark: heldout, at: log_spaced}]", "by answer-probability-v1, log spaced"),
-        ("evaluations=[{benchmark: heldout, method: sampled, samples: 2, at: budgets}]", "by sampled-n2-t1-v1"),
+        ("evaluations=[{benchmark: heldout, method: sampled, samples: 2, at: budgets}]", "by sampled-n2-t1-v2"),
     ],
 )
 def test_other_evaluations_of_a_trial_that_is_done_are_named(

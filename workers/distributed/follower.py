@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -20,6 +21,9 @@ from workers.trial_data import open_trial_data
 
 
 def main() -> int:
+    # Who stops a trial may signal all of its processes. The leader ends it, after the step; with it, the followers.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     plan = FollowerPlan.read(Path(sys.argv[1]))
     threading.Thread(target=_die_with_leader, name="lifeline", daemon=True).start()
     try:

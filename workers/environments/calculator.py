@@ -70,7 +70,10 @@ def _number(value: int | float, written: str) -> Fraction:
     """The number as it is written: what a float holds of 0.1 is something else."""
     if isinstance(value, int):
         return Fraction(value)
-    if value and not 1e-300 < value < 1e300:
+    digits = written.lower().partition("e")[0]
+    if not any(digit in digits for digit in "123456789"):  # 0e9 too, whose power of ten would be multiplied out
+        return Fraction(0)
+    if not 1e-300 < value < 1e300:
         raise CallFailed("a number is too large or too small")
     return Fraction(written)
 

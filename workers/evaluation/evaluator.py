@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _BATCH_SIZE = 256
+# Of the keys and values of completions that are drawn at once. What is drawn together decides what is drawn, so the
+# number is the same on every machine: it does not ask how much memory is free.
+_CACHE_BYTES = 8 * 2**30
+# What a model's own settings would otherwise change of the distribution that is sampled.
+_UNCHANGED = {
+    "top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0,
+    "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_length": 0, "min_new_tokens": 0, "num_beams": 1,
+    "bad_words_ids": None, "suppress_tokens": None, "begin_suppress_tokens": None, "sequence_bias": None,
+    "forced_bos_token_id": None, "forced_eos_token_id": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,10 +130,11 @@ class Evaluator:
             # The trainer's random state must be the same whether or not a policy was scored in between.
             with torch.no_grad(), torch.random.fork_rng():
                 torch.manual_seed(self.seed * 1_000_003 + step)
-                for start in range(0, len(self.problems), _BATCH_SIZE):
-                    rows = self.encoded[start : start + _BATCH_SIZE]
+                at_once = self._problems_at_once(model, evaluation)
+                for start in range(0, len(self.problems), at_once):
+                    rows = self.encoded[start : start + at_once]
                     drawn = self._draw(model, rows, evaluation)
-                    counts += self._right(self.problems[start : start + _BATCH_SIZE], drawn, evaluation)
+                    counts += self._right(self.problems[start : start + at_once], drawn, evaluation)
                     flops += sum(
                         generation_flops(self.shape, prompt_tokens=len(row.prompt), completion_tokens=len(ids))
                         for row, completions in zip(rows, drawn, strict=True)
@@ -133,26 +144,34 @@ class Evaluator:
             model.train(was_training)
         return counts, flops
 
+    def _problems_at_once(self, model: PreTrainedModel, evaluation: Evaluation) -> int:
+        shape = self.shape
+        longest = max(len(row.prompt) for row in self.encoded) + self.sampling.max_completion_tokens
+        per_token = 2 * shape.num_layers * shape.num_key_value_heads * shape.head_dim * model.dtype.itemsize
+        completions = _CACHE_BYTES // (longest * per_token)
+        return int(min(max(completions // (evaluation.samples or 1), 1), _BATCH_SIZE))
+
     def _draw(self, model: PreTrainedModel, rows: Sequence[Encoded], evaluation: Evaluation) -> list[list[list[int]]]:
         """For each row, the token ids of its completions."""
+        from transformers import GenerationConfig
+
         prompts = {"input_ids": [list(row.prompt) for row in rows]}
         inputs = self.tokenizer.pad(prompts, padding_side="left", return_tensors="pt").to(model.device)
-        output = model.generate(
-            **inputs,
+        ends = _end_tokens(model, self.tokenizer)
+        settings = GenerationConfig(
             do_sample=True,
             temperature=evaluation.temperature,
-            top_k=0,
-            top_p=1.0,
             max_new_tokens=self.sampling.max_completion_tokens,
             num_return_sequences=evaluation.samples,
             pad_token_id=self.tokenizer.pad_token_id,
-            eos_token_id=self.tokenizer.eos_token_id,
+            eos_token_id=ends,
+            **_UNCHANGED,
         )
+        output = model.generate(**inputs, generation_config=settings)
         drawn = output[:, inputs["input_ids"].shape[1] :].tolist()
         samples = evaluation.samples or 1
         return [
-            [self._until_eos(ids) for ids in drawn[index * samples : (index + 1) * samples]]
-            for index in range(len(rows))
+            [_until(ends, ids) for ids in drawn[index * samples : (index + 1) * samples]] for index in range(len(rows))
         ]
 
     def _right(
@@ -168,6 +187,12 @@ class Evaluator:
         samples = len(rewards) // len(problems)
         return [sum(each >= 1.0 for each in rewards[n * samples : (n + 1) * samples]) for n in range(len(problems))]
 
-    def _until_eos(self, ids: list[int]) -> list[int]:
-        eos = self.tokenizer.eos_token_id
-        return ids[: ids.index(eos) + 1] if eos in ids else ids
+
+def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The tokenizer's end of a text, and what the model's makers end an answer with besides."""
+    named = model.generation_config.eos_token_id if model.generation_config is not None else None
+    return sorted({tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])} - {None})
+
+
+def _until(ends: Sequence[int], ids: list[int]) -> list[int]:
+    return next((ids[: place + 1] for place, token in enumerate(ids) if token in ends), ids)

@@ -14,4 +14,4 @@ def protocol_name(evaluation: Evaluation) -> str:
     """How it was scored."""
     if evaluation.method == "answer_probability":
         return "answer-probability-v1"
-    return f"sampled-n{evaluation.samples}-t{evaluation.temperature:g}-v1"
+    return f"sampled-n{evaluation.samples}-t{evaluation.temperature:g}-v2"

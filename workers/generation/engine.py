@@ -89,9 +89,11 @@ def running_engine(trainer: Any, engine: Engine) -> Iterator[None]:
     if engine == "transformers":
         yield
         return
+    from workers.generation.adapter_weights import send_merged_copies
     from workers.generation.server_seeds import seeded_requests
     from workers.generation.weight_sync import check_first_sync
 
+    send_merged_copies(trainer.vllm_generation)
     is_server = trainer.vllm_generation.mode == "server"
     with seeded_requests(trainer) if is_server else _ending_with_training(trainer):
         check_first_sync(trainer)

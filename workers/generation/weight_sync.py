@@ -47,7 +47,7 @@ def check_same_weights(trainer: Any) -> None:
     held = dict(engine_model(generation.llm).named_parameters())
     rank = trainer.accelerator.process_index % generation.tensor_parallel_size
     compared, different = 0, []
-    # To the end, whatever is found: with adapters the policy is merged until then, and every process takes part.
+    # To the end, whatever is found: every process takes part.
     for name, weight in generation._iter_named_params():
         mine = held.get(name)
         part = None if mine is None else _part(weight, mine.shape, rank)

@@ -30,6 +30,7 @@ _LIMITS: dict[Mode, Limits] = {
     "fixed": Limits(wall_seconds=15.0, cpu_seconds=15, memory_bytes=2**30),
 }
 _NUMERIC_TOLERANCE = 1e-6
+_WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
 def is_program(data_source: str) -> bool:
@@ -197,6 +198,8 @@ def _same_word(word: str, other: str) -> bool:
     if word == other or (word.lower() == other.lower() and word.lower() in ("yes", "no")):
         return True
     try:
+        if _WHOLE.fullmatch(word) and _WHOLE.fullmatch(other):
+            return int(word) == int(other)
         return abs(float(word) - float(other)) <= _NUMERIC_TOLERANCE
     except ValueError:
         return False

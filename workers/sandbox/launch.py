@@ -6,6 +6,7 @@ Nothing is forked in Python: the trainer's threads, memory and CUDA state are ne
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -22,6 +23,10 @@ from workers.sandbox.limits import Limits
 from workers.sandbox.payload import BOOTSTRAP, Step, payload, sealed_file
 
 Limit = Literal["wall_time", "cpu", "memory", "output"]
+# How long a sandbox may take to be made, on a machine that is busy with other things.
+STARTING_SECONDS = 60.0
+# How often it is looked at whether it has been: no descriptor tells.
+_GLANCE_SECONDS = 0.02
 # How long the last process of a sandbox may take to vanish after it was killed.
 VANISHING_SECONDS = 10.0
 _PIECE = 2**16
@@ -45,6 +50,7 @@ class Sandboxed:
     ) -> None:
         self.limits = limits
         self.overflowed = False
+        self._ended_by_us = False
         entry = isolation.enter(limits)
         self._folder = entry.folder
         self._payload = sealed_file(payload([*entry.steps, step], libraries=libraries))
@@ -115,35 +121,64 @@ class Sandboxed:
         kept += piece[:room]
         return bool(piece)
 
+    @property
+    def began(self) -> bool:
+        """Whether the interpreter runs, or ran: it has taken its payload."""
+        return os.lseek(self._payload, 0, os.SEEK_CUR) > 0
+
     def end(self) -> None:
         """Kill it if it still runs, and wait until all of the sandbox is gone."""
         # Not yet waited for, it keeps its number even if it has ended, so nobody else's group can be meant.
         if self._process.returncode is None:
+            self._ended_by_us = not select.select([self.exit], [], [], 0)[0]
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def check_started(self) -> None:
-        """Raise `SandboxUnavailable` if the interpreter never began: that is no failure of the program."""
-        if os.lseek(self._payload, 0, os.SEEK_CUR) == 0:
+        """Raise `SandboxUnavailable` if it ended before the interpreter began: that is no failure of the program."""
+        if not self.began and not self._ended_by_us:
             said = self.stderr.decode(errors="replace").strip()[-500:]
             raise SandboxUnavailable(f"A sandbox could not be made (status {self.status}): {said or 'no message'}.")
 
 
+class _WallTime:
+    """What programs have left of it; it counts from when all run: that their sandboxes are made is not their work."""
+
+    def __init__(self, sandboxes: Sequence[Sandboxed], seconds: float) -> None:
+        self._to_begin = list(sandboxes)
+        self._seconds = seconds
+        self._end = time.monotonic() + (STARTING_SECONDS if sandboxes else seconds)
+
+    def left(self) -> float:
+        """Seconds until one has to look again; none when the time is up."""
+        if self._to_begin:
+            self._to_begin = [sandboxed for sandboxed in self._to_begin if not sandboxed.began]
+            if not self._to_begin:
+                self._end = time.monotonic() + self._seconds
+        left = self._end - time.monotonic()
+        return min(left, _GLANCE_SECONDS) if self._to_begin else left
+
+
 def watch(sandboxes: Sequence[Sandboxed], *, until: Sandboxed, wall_seconds: float) -> Limit | None:
-    """Keep what the sandboxes print until one of them has ended; end them all, and say which limit was the cause."""
-    deadline = time.monotonic() + wall_seconds
-    limit = _watch_until(deadline, sandboxes, until)
+    """Keep what the sandboxes print until one of them has ended; end them all, and say which limit was the cause.
+
+    SandboxUnavailable where one has not begun after STARTING_SECONDS.
+    """
+    limit = _watch_until(_WallTime(sandboxes, wall_seconds), sandboxes, until)
+    late = limit == "wall_time" and not all(sandboxed.began for sandboxed in sandboxes)
     for sandboxed in sandboxes:
         sandboxed.end()
+    if late:
+        raise SandboxUnavailable(f"A sandbox had not begun after {STARTING_SECONDS:.0f} seconds.")
     # Every process of a sandbox holds its streams, so their ends show that it has gone; what they still hold is kept.
-    _watch_until(time.monotonic() + VANISHING_SECONDS, sandboxes, None)
+    _watch_until(_WallTime([], VANISHING_SECONDS), sandboxes, None)
     if limit is None and any(sandboxed.overflowed for sandboxed in sandboxes):
         return "output"
     return limit
 
 
-def _watch_until(deadline: float, sandboxes: Sequence[Sandboxed], until: Sandboxed | None) -> Limit | None:
+def _watch_until(wall_time: _WallTime, sandboxes: Sequence[Sandboxed], until: Sandboxed | None) -> Limit | None:
     """Until the process has ended, or with None until all streams have."""
     with selectors.DefaultSelector() as selector:
         for sandboxed in sandboxes:
@@ -152,11 +187,9 @@ def _watch_until(deadline: float, sandboxes: Sequence[Sandboxed], until: Sandbox
         if until is not None:
             selector.register(until.exit, selectors.EVENT_READ, None)
         while selector.get_map():
-            left = deadline - time.monotonic()
-            events = selector.select(left) if left > 0 else []
-            if not events:
+            if (left := wall_time.left()) <= 0:
                 return "wall_time"
-            for key, _ in events:
+            for key, _ in selector.select(left):
                 if key.data is None:
                     return None
                 if not key.data.read(key.fd):

@@ -33,9 +33,15 @@ _PADDED_WITH_ONE = ("tool_mask",)
 
 
 def informative_block(
-    draw: Draw, stream: PromptStream, *, layout: BlockLayout, share: Share, pad_token: int
+    draw: Draw,
+    stream: PromptStream,
+    *,
+    layout: BlockLayout,
+    share: Share,
+    pad_token: int,
+    device: torch.device,
 ) -> dict[str, Any]:
-    """A block, as TRL makes one, for this process's `share` of it.
+    """A block, as TRL makes one, for this process's `share` of it, on its `device`.
 
     `draw` completes and scores this process's rows; its second value holds the verdicts of all processes' rows. Raises
     RlsweepError where the data end before there are enough prompts.
@@ -43,7 +49,6 @@ def informative_block(
     group_size, wanted = layout.group_size, layout.prompts * layout.group_size
     kept: list[Row] = []
     spare: list[Row] = []
-    scalars: dict[str, Any] = {}
     for _ in range(MOST_DRAWS):
         missing = (wanted - len(kept)) // group_size
         fresh = stream.take(_divisible(missing, share.processes))
@@ -51,7 +56,6 @@ def informative_block(
         if not fresh:
             break
         batch, rewards = draw(share.of([row for row in fresh for _ in range(group_size)]))
-        scalars = {name: value for name, value in batch.items() if getattr(value, "ndim", 1) == 0}
         rows = gather_object(_unpadded(batch))
         for first in range(0, len(rows), group_size):
             group = rewards[first : first + group_size]
@@ -65,8 +69,8 @@ def informative_block(
     drawn = (kept + spare)[:wanted]
     block = [drawn[place] for place in layout.completion_order]
     total = sum(int((row["completion_mask"] * row.get("tool_mask", 1)).sum()) for row in block)
-    device = next(iter(scalars.values())).device if scalars else "cpu"
-    return _padded(share.of(block), pad_token) | {"num_items_in_batch": torch.tensor(total, device=device)}
+    whole = _padded(share.of(block), pad_token) | {"num_items_in_batch": torch.tensor(total)}
+    return {name: value.to(device) for name, value in whole.items()}
 
 
 def _divisible(count: int, by: int) -> int:

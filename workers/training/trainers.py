@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
@@ -82,7 +83,12 @@ class _BlockTrainer:
         if self._draws_anew:
             with whole_block_metrics(self._metrics["train"], self.observer):
                 block = informative_block(
-                    self._draw, self.stream, layout=layout, share=share, pad_token=self._tokenizer.pad_token_id
+                    self._draw,
+                    self.stream,
+                    layout=layout,
+                    share=share,
+                    pad_token=self._tokenizer.pad_token_id,
+                    device=self.accelerator.device,
                 )
         else:
             prompts = self.stream.take(layout.prompts)
@@ -136,17 +142,23 @@ class _BlockTrainer:
     def _drawing(self) -> Iterator[None]:
         """Draw with the block's own random numbers, and leave those of everything else as they were.
 
-        Transformers draws from torch's generator, and so does a vLLM engine in this process. Ranks that share an
-        engine draw alike.
+        Transformers draws from torch's generator, and so does a vLLM engine in this process; on a GPU the engine takes
+        each request's seed from NumPy's. Ranks that share an engine draw alike.
         """
         block = self.state.global_step // (self.layout.updates * self.num_iterations)
         self._draws_of_block = self._draws_of_block + 1 if block == self._block else 0
         self._block = block
         rank = self.accelerator.process_index // self.args.vllm_tensor_parallel_size if self.use_vllm else 0
         devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        seed = draw_seed(self.args.seed, block=block, draw=self._draws_of_block, rank=rank)
+        numpy_state = np.random.get_state()
         with torch.random.fork_rng(devices):
-            torch.manual_seed(draw_seed(self.args.seed, block=block, draw=self._draws_of_block, rank=rank))
-            yield
+            torch.manual_seed(seed)
+            np.random.seed(seed % 2**32)
+            try:
+                yield
+            finally:
+                np.random.set_state(numpy_state)
 
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, *args: Any, **kwargs: Any

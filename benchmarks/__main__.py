@@ -14,6 +14,8 @@ NAMES = (
     "training",
     "half_a_billion",
     "fitting",
+    "fitting_recovery",
+    "fitting_forecasts",
     "store_writes",
     "store_beside_others",
     "csv_import",

@@ -101,6 +101,7 @@ learning_curve = _view(
     "Every live evaluation of every trial, with the compute and data it had cost by then.",
     "evaluation_id", "trial_id", "attempt", "step", *_TRAJECTORY, *_REACHED,
     "benchmark", "protocol", "problems", "samples_per_problem", "successes", "score", "test_loss", "standard_error",
+    _own("truncated_share", NUMBER, "Share of that step's completions that were cut at the limit; NULL: not known."),
 )  # fmt: skip
 
 final_result = _view(
@@ -243,12 +244,13 @@ fit_summary = _view(
     "sweep_id", "sweep",
     _own("created_at", MOMENT, "When it was made, UTC."),
     _own("rlsweep_version", WORD, "Version of the code."),
-    _own("scope", WORD, "What varies: inter-model, ..."),
+    _own("scope", WORD, "inter-model, intra-model, data-reuse, group-size or transfer."),
     _own("x", WORD, "What the loss is fitted against: samples, flops, ..."),
     "benchmark", "protocol",
-    _own("k_form", WORD, "Form of k(N); free: a slope of its own for every size, and no law."),
-    _own("estimator", WORD, "How the parameters were estimated."),
-    _own("status", WORD, "identified, or what is not."),
+    _own("k_form", WORD, "Form of k(N); free: a slope of its own for every size, and no law; NULL: not asked for."),
+    _own("estimator", WORD, "How the parameters were estimated; NULL: nothing to choose."),
+    _own("status", WORD, "identified, or what is not; in other scopes than inter-model: judged."),
+    _own("summary", TEXT, "What was found, in sentences."),
     _own("k_max", NUMBER, "K_max; NULL: not in this law, as where k_form is free."),
     _own("k_max_low", NUMBER, "Lower end of its 95% interval."),
     _own("k_max_high", NUMBER, "Upper end of its 95% interval."),

@@ -13,7 +13,22 @@ import typer
 from orchestrator.commands import checkpoint as checkpoint_commands
 from orchestrator.commands import data as data_commands
 from orchestrator.commands import db as db_commands
-from orchestrator.commands import explain, export, fit, plan, plot, schema, show, sql, status, submit, validate, version
+from orchestrator.commands import (
+    explain,
+    export,
+    fit,
+    frontier,
+    plan,
+    plot,
+    predict,
+    schema,
+    show,
+    sql,
+    status,
+    submit,
+    validate,
+    version,
+)
 from orchestrator.commands import import_ as import_commands
 
 app = typer.Typer(
@@ -23,7 +38,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (validate, plan, submit, status, show, explain, fit, plot, sql, export, schema, version):
+for module in (
+    validate,
+    plan,
+    submit,
+    status,
+    show,
+    explain,
+    fit,
+    predict,
+    frontier,
+    plot,
+    sql,
+    export,
+    schema,
+    version,
+):
     app.command(name=module.NAME)(module.command)
 app.add_typer(import_commands.app, name=import_commands.NAME)
 app.add_typer(checkpoint_commands.app, name=checkpoint_commands.NAME)

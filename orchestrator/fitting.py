@@ -1,9 +1,9 @@
-"""From a sweep's rows in the database to a fit that is kept there: what `submit`, `fit` and `plot` share."""
+"""From a sweep's rows in the database to a fit that is kept there: what `submit`, `fit`, `predict` and `plot` share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from db.errors import SpecError
@@ -12,90 +12,128 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from db.reader import SweepRow
-    from scaling.observations import Observations, XKind
-    from scaling.results import InterModelFit
-
-X_COLUMNS: dict[str, XKind] = {"compute": "flops", "data": "samples", "tokens": "tokens", "steps": "steps"}
-SCOPES = ("inter-model",)
+    from scaling.observations import Row
+    from scaling.scopes import FittedRows
+    from scaling.settings import FitSettings
 
 
 @dataclass(frozen=True)
-class FitRequest:
-    """What to fit, after the command line has had its say over the sweep file's `fit` section."""
+class FitOptions:
+    """What a command line says of a fit; None, or nothing, where it says nothing."""
 
-    scope: str = "inter-model"
-    x: str = "compute"
+    scope: str | None = None
+    x: str | None = None
     from_x: float | None = None
-    holdout: tuple[str, ...] = ()
+    to_x: float | None = None
+    holdout: Sequence[str] = ()
     benchmark: str | None = None
     protocol: str | None = None
-
-    @classmethod
-    def resolve(
-        cls, settings: dict[str, Any] | None, *, scope: str | None, x: str | None, from_x: float | None,
-        holdout: Sequence[str] = (), benchmark: str | None = None, protocol: str | None = None,
-    ) -> FitRequest:  # fmt: skip
-        """Command-line values where given, else the sweep file's, else the defaults."""
-        kept = settings or {}
-        asked = scope or kept.get("scope") or SCOPES[0]
-        if asked not in SCOPES:
-            raise SpecError(f"--scope {asked}: this version fits {', '.join(SCOPES)} only.")
-        axis = x or kept.get("x") or "compute"
-        if axis not in X_COLUMNS:
-            raise SpecError(f"--x {axis}: expected one of {', '.join(X_COLUMNS)}.")
-        # A window that was chosen for one axis means nothing on another.
-        window = from_x if from_x is not None else (kept.get("from") if axis == kept.get("x", "compute") else None)
-        return cls(scope=asked, x=axis, from_x=window, holdout=tuple(holdout), benchmark=benchmark, protocol=protocol)
+    where: Sequence[str] = ()
+    k_form: str | None = None
+    estimator: str | None = None
+    draws: int | None = None
+    equal_size_weight: bool | None = None
+    laws: Sequence[str] = ()
+    margin: float | None = None
+    in_domain: str | None = None
 
 
 @dataclass(frozen=True)
 class KeptFit:
-    """A fit, the rows it was made from, and its number in the database."""
+    """A fit with what it was made of, and its number in the database."""
 
     fit_id: int
-    fit: InterModelFit
-    observations: Observations
+    fitted: FittedRows
 
 
-def fit_sweep(engine: Engine, sweep: SweepRow, request: FitRequest) -> KeptFit:
+def fit_sweep(engine: Engine, sweep: SweepRow, options: FitOptions) -> KeptFit:
     """Fit a sweep's live evaluations and keep the fit. Raises FitError when they do not bear one."""
-    from db.reader import Reader
     from db.store import FitStore
-    from scaling.inter_model import fit_inter_model
-    from scaling.observations import from_rows
-    from scaling.records import to_records
+    from scaling.scopes import fit_rows
+
+    rows = evaluations(engine, sweep)
+    fitted = fit_rows(rows, settings_of(options, sweep.fit_settings, rows))
+    records = fitted.records
+    kept = replace(records, fit=records.fit | {"sweep_id": sweep.id})
+    return KeptFit(FitStore(engine).save(kept), fitted)
+
+
+def evaluations(engine: Engine, sweep: SweepRow) -> list[Row]:
+    """A sweep's live evaluations: rows of the view `learning_curve`."""
+    from db.reader import Reader
 
     reader = Reader(engine)
-    rows = scored(reader.curve([trial.trial_id for trial in reader.trials(sweep.id)]), request)
-    observations = from_rows([dict(row) for row in rows], x=X_COLUMNS[request.x], from_x=request.from_x)
-    holdout = _sizes(request.holdout, rows)
-    fit = fit_inter_model(observations, holdout=holdout)
-    fit_id = FitStore(engine).save(to_records(fit, sweep_id=sweep.id))
-    return KeptFit(fit_id, fit, observations)
+    return [dict(row) for row in reader.curve([trial.trial_id for trial in reader.trials(sweep.id)])]
 
 
-def scored(rows: Sequence[Any], request: FitRequest) -> Sequence[Any]:
-    """The evaluations of the benchmark and the protocol that were asked for; all of them where none was."""
-    for column, wanted in {"benchmark": request.benchmark, "protocol": request.protocol}.items():
-        found = sorted({str(row[column]) for row in rows})
-        if wanted is not None and wanted not in found:
-            raise SpecError(f"--{column} {wanted}: there is no evaluation of it here; there are: {', '.join(found)}.")
-        rows = [row for row in rows if wanted in (None, row[column])]
-    return rows
+def settings_of(options: FitOptions, in_file: Mapping[str, Any] | None, rows: Sequence[Row]) -> FitSettings:
+    """Command-line values where given, else the sweep file's, else the scope's own.
+
+    SpecError for a value that is not known; FitError for one that the rows, or the scope, have no use for.
+    """
+    from scaling.scopes import sizes_named
+    from scaling.selection import select
+    from scaling.settings import SCOPES, FitSettings, where_of
+
+    kept = in_file or {}
+    scope = options.scope or kept.get("scope") or SCOPES[0]
+    if scope not in SCOPES:
+        raise SpecError(f"--scope {scope}: expected one of {', '.join(SCOPES)}.")
+    own_axis = FitSettings(scope=scope).axis
+    is_files_scope = scope == (kept.get("scope") or SCOPES[0])
+    axis_in_file = _axis(kept["x"]) if kept.get("x") and is_files_scope and own_axis == "flops" else None
+    axis = _axis(options.x) if options.x else axis_in_file
+    # A window that was chosen for one axis means nothing on another.
+    window_in_file = (
+        kept.get("from") if is_files_scope and (axis or own_axis) == _axis(kept.get("x", "compute")) else None
+    )
+    from_x = options.from_x if options.from_x is not None else window_in_file
+    where = where_of(_conditions(options.where).items())
+    settings = FitSettings(
+        scope=scope,
+        x=axis,
+        from_x=from_x if scope != "transfer" or options.from_x is not None else None,
+        to_x=options.to_x,
+        benchmark=options.benchmark,
+        protocol=options.protocol,
+        where=where,
+        k_form=options.k_form,
+        estimator=options.estimator,
+        draws=options.draws,
+        equal_size_weight=options.equal_size_weight,
+        laws=tuple(options.laws),
+        margin=options.margin,
+        in_domain=options.in_domain,
+    )
+    held_out = _held_out(options.holdout)
+    return replace(settings, holdout=sizes_named(select(rows, settings), held_out)) if held_out else settings
 
 
-def _sizes(holdout: Sequence[str], rows: Sequence[Any]) -> list[int] | None:
-    """`model=NAME` -> the sizes that model has here; None without any."""
-    if not holdout:
-        return None
-    sizes: set[int] = set()
+def _axis(option: str) -> Any:
+    from scaling.observations import X_OPTION
+
+    kinds = {name: kind for kind, name in X_OPTION.items()}
+    if option not in kinds:
+        raise SpecError(f"--x {option}: expected one of {', '.join(kinds)}.")
+    return kinds[option]
+
+
+def _conditions(where: Sequence[str]) -> dict[str, list[str]]:
+    """`column=value,value`, several times, as values by column."""
+    found: dict[str, list[str]] = {}
+    for condition in where:
+        column, separator, values = condition.partition("=")
+        if not separator or not column or not values:
+            raise SpecError(f"--where {condition}: write it as COLUMN=VALUE, or COLUMN=VALUE,VALUE.")
+        found.setdefault(column, []).extend(values.split(","))
+    return found
+
+
+def _held_out(holdout: Sequence[str]) -> list[str]:
+    names = []
     for condition in holdout:
         column, separator, value = condition.partition("=")
         if not separator or column != "model":
             raise SpecError(f"--holdout {condition}: write it as model=NAME.")
-        found = {int(row["num_params"]) for row in rows if row["model"] == value}
-        if not found:
-            known = ", ".join(sorted({str(row["model"]) for row in rows}))
-            raise SpecError(f"--holdout {condition}: no evaluated model has that name; known: {known}.")
-        sizes |= found
-    return sorted(sizes)
+        names.append(value)
+    return names

@@ -1,6 +1,6 @@
-"""Scaling laws from evaluations: observations -> estimates -> forecasts, checks, records, figures.
+"""Scaling laws from evaluations. Nothing is imported here, so `import scaling` is free.
 
-Read in this order: `observations` (rows to arrays, and each row's role), `design` and `estimators` (losses to
-moments), `k_forms` (how learning efficiency may depend on size), `intervals`, `forecasts`, `checks`, and
-`inter_model`, which tells the whole story in one function. Nothing is imported here, so `import scaling` is free.
+`observations` turns rows into arrays and gives each its role; `laws` holds the formulas, `regression` the statistics
+that scopes share. Each scope is a folder that answers one question, told from beginning to end in its `fit`:
+`inter_model`, `intra_model`, `data_reuse`, `group_size`, `transfer`. `figures` draws.
 """

@@ -1,19 +1,20 @@
 """Which of the training rows an estimator can actually use, and what is said about the others.
 
 Nothing is clipped to an epsilon: a loss whose logarithm does not exist either keeps its counts (`qb`,
-`linear-ls`) or leaves the estimation with a reason.
+`linear-ls`) or leaves the estimation (`ols-log`, `huber`) with a reason.
 """
 
 import numpy as np
 
 from scaling.errors import FitError
 from scaling.observations import BoolArray, Observations
+from scaling.regression.estimators import NEED_LOG_LOSS
 
 
 def admit(observations: Observations, estimator: str) -> Observations:
     """Take out of the estimation the rows from which no slope can be learned."""
     admitted = observations
-    if estimator == "ols-log":
+    if estimator in NEED_LOG_LOSS:
         perfect = _used(admitted) & (admitted.loss <= 0)
         admitted = admitted.with_role(perfect, "clipped", "every answer right: ln L does not exist")
     admitted = admitted.with_role(_without_failures(admitted), "clipped", "no wrong answer anywhere in the run")

@@ -21,16 +21,24 @@ IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Row: TypeAlias = Mapping[str, object]
 
-XKind = Literal["samples", "flops", "tokens", "steps"]
+XKind = Literal["samples", "flops", "paper_flops", "tokens", "steps", "gpu_hours"]
 # As `rlsweep fit --x` calls them.
-X_OPTION: dict[str, str] = {"samples": "data", "flops": "compute", "tokens": "tokens", "steps": "steps"}
-X_COLUMN: dict[str, str] = {"samples": "samples", "flops": "flops", "tokens": "tokens", "steps": "step"}
-ROLES = ("train", "holdout", "baseline", "outside_window", "clipped", "superseded", "unusable")
+X_OPTION: dict[str, str] = {
+    "samples": "data", "flops": "compute", "paper_flops": "paper-compute", "tokens": "tokens", "steps": "steps",
+    "gpu_hours": "gpu-hours",
+}  # fmt: skip
+X_UNIT: dict[str, str] = {
+    "samples": "prompts", "flops": "FLOPs", "paper_flops": "FLOPs as the paper counts", "tokens": "tokens",
+    "steps": "steps", "gpu_hours": "GPU-hours",
+}  # fmt: skip
+X_COLUMN: dict[str, str] = {kind: "step" if kind == "steps" else kind for kind in X_OPTION}
+ROLES = ("train", "holdout", "baseline", "outside_window", "clipped", "superseded", "unusable", "not_compared")
 
 # What makes two rows the same measurement; ids of a particular database are left out on purpose.
 CONTENT = (
-    "model", "num_params", "seed", "group_size", "tau", "learning_rate", "step", "samples", "tokens", "flops",
-    "benchmark", "protocol", "problems", "samples_per_problem", "successes", "score",
+    "model", "variant", "num_params", "data", "algorithm", "seed", "group_size", "tau", "learning_rate",
+    "prompts_per_step", "updates_per_step", "kl_coefficient", "step", "samples", "tokens", "flops", "paper_flops",
+    "gpu_hours", "benchmark", "protocol", "problems", "samples_per_problem", "successes", "score", "standard_error",
 )  # fmt: skip
 
 
@@ -39,7 +47,8 @@ class Observations:
     """Evaluations as parallel arrays, ordered by size, model, seed, trial and x.
 
     `attempts` is how many completions were scored (problems x samples each) and `failures` how many of them were
-    wrong; both are NaN where the score is an exact probability. `loss` is 1 - pass@1.
+    wrong; both are NaN where the score is an exact probability. `loss` is 1 - pass@1. `prompts_per_step` and
+    `truncated_share` (of the training step's completions, cut at the token limit) are NaN where they are not known.
     """
 
     x_kind: str
@@ -56,6 +65,8 @@ class Observations:
     group_size: IntArray
     tau: FloatArray
     learning_rate: FloatArray
+    prompts_per_step: FloatArray
+    truncated_share: FloatArray
     x: FloatArray
     loss: FloatArray
     attempts: FloatArray
@@ -141,6 +152,8 @@ def from_rows(
         group_size=_integers(ordered, "group_size"),
         tau=_floats(ordered, "tau"),
         learning_rate=_floats(ordered, "learning_rate"),
+        prompts_per_step=_floats(ordered, "prompts_per_step"),
+        truncated_share=_floats(ordered, "truncated_share"),
         x=_floats(ordered, X_COLUMN[x]),
         loss=1.0 - _floats(ordered, "score"),
         attempts=attempts,
@@ -154,15 +167,23 @@ def from_rows(
 
 def data_sha256(rows: Sequence[Row]) -> str:
     """Digest of what was measured, the same in any row order and in any database that holds these rows."""
-    lines = sorted(json.dumps([_plain(row.get(name)) for name in CONTENT]) for row in rows)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(map(_content, rows))).encode()).hexdigest()
+
+
+def row_sha256(row: Row) -> str:
+    """Digest of what one row measured."""
+    return hashlib.sha256(_content(row).encode()).hexdigest()
+
+
+def _content(row: Row) -> str:
+    return json.dumps([_plain(row.get(name)) for name in CONTENT])
 
 
 def _roles(ordered: Sequence[Row], *, column: str, from_x: float | None, to_x: float | None) -> list[tuple[str, str]]:
     last = {(row["trial_id"], row["step"]): index for index, row in enumerate(ordered)}
     roles = []
     for index, row in enumerate(ordered):
-        x, score = _number(row[column]), _number(row["score"])
+        x, score = _number(row.get(column)), _number(row["score"])
         if last[row["trial_id"], row["step"]] != index:
             roles.append(("superseded", f"step {row['step']} of this trial was evaluated again later"))
         elif row["step"] == 0 or x == 0:
@@ -195,7 +216,7 @@ def _counts(ordered: Sequence[Row]) -> tuple[FloatArray, FloatArray]:
 
 
 def _order(row: Row, column: str) -> tuple[float, str, float, float, float, float, float]:
-    x = _number(row[column])
+    x = _number(row.get(column))
     return (
         _number(row["num_params"]), str(row["model"]), float(_integer(row["seed"])), _number(row["trial_id"]),
         -1.0 if math.isnan(x) else x, _number(row["step"]), _number(row["evaluation_id"]),
@@ -212,7 +233,7 @@ def _plain(value: object) -> object:
 
 
 def _floats(ordered: Sequence[Row], name: str) -> FloatArray:
-    return np.array([_number(row[name]) for row in ordered], dtype=np.float64)
+    return np.array([_number(row.get(name)) for row in ordered], dtype=np.float64)
 
 
 def _integers(ordered: Sequence[Row], name: str) -> IntArray:
@@ -226,7 +247,8 @@ def _integer(value: object) -> int:
 
 def _require_axis(rows: Sequence[Row], x: XKind) -> None:
     """Imported runs know only the axes that their files had."""
-    known = [kind for kind, column in X_COLUMN.items() if any(row["step"] and row[column] is not None for row in rows)]
+    trained = [row for row in rows if row["step"]]
+    known = [kind for kind, column in X_COLUMN.items() if any(row.get(column) is not None for row in trained)]
     if x not in known and known:
         options = ", ".join(f"--x {X_OPTION[kind]}" for kind in known)
         raise FitError(f"these runs have no {x}, which the law is asked over. What they have: {options}.")

@@ -23,7 +23,7 @@ def save_a_fit(engine: Engine) -> None:
         "num_points": 8, "num_effective": 3.5, "num_sizes": 2, "num_runs": 2, "num_parameters": 4, "phi": None,
         "run_sd": None, "deviance": 0.1, "aicc": None, "r2": 0.9, "r2_size_means": 0.5, "status": "identified",
     }  # fmt: skip
-    interval = {"num_params": 0, "estimate": 0.2, "standard_error": 0.01, "low": 0.1, "high": 0.3,
+    interval = {"num_params": None, "estimate": 0.2, "standard_error": 0.01, "low": 0.1, "high": 0.3,
                 "interval_method": "bootstrap", "unit": "", "at_bound": False}  # fmt: skip
     parameters = [interval | {"name": "K_max", "draws": DRAWS}, interval | {"name": "N_0", "draws": None}]
     FitStore(engine).save(FitRecords(fit, parameters, [], [], [], []))

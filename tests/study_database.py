@@ -136,14 +136,14 @@ def _fit(x: str, sweep_id: int | None, points: Sequence[tuple[int, int]], *, wit
     }  # fmt: skip
     unsure = {"standard_error": 0.01, "interval_method": "wild bootstrap", "at_bound": False}
     parameters = [
-        {"name": "K_max", "num_params": 0, "estimate": 0.25, "low": 0.2, "high": 0.3, "unit": "", **unsure},
-        {"name": "N_0", "num_params": 0, "estimate": 1e9, "low": 5e8, "high": 2e9, "unit": "parameters", **unsure},
+        {"name": "K_max", "num_params": None, "estimate": 0.25, "low": 0.2, "high": 0.3, "unit": "", **unsure},
+        {"name": "N_0", "num_params": None, "estimate": 1e9, "low": 5e8, "high": 2e9, "unit": "parameters", **unsure},
     ]
     holdout = {"num_params": LARGE.num_params, "prefix_share": None, "at_x": None, "low": 0.1, "high": 0.3}
     forecasts = [
-        holdout | {"position": 0, "mode": "zero_shot", "quantity": "k", "predicted": 0.2, "actual": 0.25,
+        holdout | {"mode": "zero_shot", "quantity": "k", "predicted": 0.2, "actual": 0.25,
                    "actual_standard_error": 0.01, "relative_error": -0.2, "covered": True},
-        holdout | {"position": 1, "mode": "in_sample", "quantity": "k", "predicted": 0.1, "actual": 0.25,
+        holdout | {"mode": "in_sample", "quantity": "k", "predicted": 0.1, "actual": 0.25,
                    "actual_standard_error": 0.01, "relative_error": -0.6, "covered": False},
     ]  # fmt: skip
     roles = [
@@ -153,13 +153,13 @@ def _fit(x: str, sweep_id: int | None, points: Sequence[tuple[int, int]], *, wit
         for number, step in points
     ]  # fmt: skip
     forms = [
-        {"rank": 1, "k_form": "saturating", "num_parameters": 2, "rss": 0.1, "aicc": -40.0, "delta_aicc": 0.0,
+        {"rank": 1, "form": "saturating", "num_parameters": 2, "rss": 0.1, "aicc": -40.0, "delta_aicc": 0.0,
          "akaike_weight": 0.7, "holdout_error": 0.2},
     ]  # fmt: skip
     checks = [
-        {"position": 0, "code": "F01", "severity": "ok", "value": 1.0, "threshold": 2.0, "num_params": None,
+        {"code": "F01", "severity": "ok", "value": 1.0, "threshold": 2.0, "num_params": None,
          "message": "The residuals are as large as the noise."},
-        {"position": 1, "code": "F05", "severity": "warning", "value": 0.5, "threshold": 2.0,
+        {"code": "F05", "severity": "warning", "value": 0.5, "threshold": 2.0,
          "num_params": LARGE.num_params, "message": "The order of the two largest sizes is not established."},
     ]  # fmt: skip
     if not with_law:

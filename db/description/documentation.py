@@ -53,10 +53,10 @@ _IN_DIAGRAM = {
     "evaluation_item": ("successes", "probability"),
     "checkpoint": ("step", "uri", "manifest_sha256"),
     "fit": ("scope", "x", "status"),
-    "fit_parameter": ("estimate", "low", "high"),
+    "fit_parameter": ("name", "estimate", "low", "high"),
     "fit_point": ("role", "weight"),
     "fit_holdout": ("predicted", "actual"),
-    "fit_form": ("k_form", "delta_aicc"),
+    "fit_form": ("form", "delta_aicc"),
     "fit_check": ("severity", "message"),
 }
 

@@ -20,7 +20,10 @@ class FitStore:
         self._engine = engine
 
     def save(self, records: FitRecords) -> int:
-        """Keep a fit with all its parts, unless it is there already; returns its number."""
+        """Keep a fit with all its parts, unless it is there already; returns its number.
+
+        Parts are numbered in their order; a column that a part does not name is NULL.
+        """
         parts: list[tuple[type[Base], list[dict[str, Any]]]] = [
             (FitParameter, records.parameters),
             (FitPoint, records.points),
@@ -38,7 +41,9 @@ class FitStore:
             )
             for table, rows in parts:
                 if rows:
-                    connection.execute(insert(table), [stored(table, row) | {"fit_id": fit_id} for row in rows])
+                    connection.execute(
+                        insert(table), [_part(table, row, fit_id, place) for place, row in enumerate(rows)]
+                    )
         return fit_id
 
 
@@ -47,3 +52,9 @@ def _known(connection: Connection, fit: dict[str, Any]) -> int | None:
     same = [Fit.sweep_id, Fit.scope, Fit.data_sha256, Fit.rlsweep_version]
     statement = select(Fit.id, Fit.settings).where(*(column == fit[column.key] for column in same)).order_by(Fit.id)
     return next((row.id for row in connection.execute(statement) if row.settings == fit["settings"]), None)
+
+
+def _part(table: type[Base], row: dict[str, Any], fit_id: int, place: int) -> dict[str, Any]:
+    columns = table.__table__.columns.keys()
+    whole = dict.fromkeys(columns) | stored(table, row) | {"fit_id": fit_id}
+    return whole | {"position": place} if "position" in columns else whole

@@ -39,12 +39,41 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the sweep file; may be given several times."),
 ]
+ScopeOption = Annotated[
+    str | None,
+    typer.Option("--scope", help="inter-model (sizes), intra-model (runs), data-reuse, group-size or transfer."),
+]
 XOption = Annotated[
     str | None,
-    typer.Option("--x", metavar="AXIS", help="compute, data, tokens or steps.  [default: as in the sweep file]"),
+    typer.Option(
+        "--x",
+        metavar="AXIS",
+        help="compute, paper-compute, data, tokens, steps or gpu-hours.  [default: as in the sweep file]",
+    ),
 ]
 FromOption = Annotated[
     float | None, typer.Option("--from", metavar="X", help="Leave out evaluations before this x.", show_default=False)
+]
+ToOption = Annotated[
+    float | None, typer.Option("--to", metavar="X", help="Leave out evaluations after this x.", show_default=False)
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="COLUMN=VALUE",
+        help="Only trials with this value, or one of several with commas between; may be given several times.",
+    ),
+]
+KFormOption = Annotated[
+    str | None,
+    typer.Option("--k-form", metavar="FORM", help="Form of k(N): saturating, hill, power, log-linear, constant, free."),
+]
+EstimatorOption = Annotated[
+    str | None, typer.Option("--estimator", metavar="NAME", help="auto, qb, ols-log, linear-ls or huber.")
+]
+DrawsOption = Annotated[
+    int | None, typer.Option("--draws", metavar="COUNT", help="Bootstrap draws; 0: no intervals from them.")
 ]
 HoldoutOption = Annotated[
     list[str] | None,

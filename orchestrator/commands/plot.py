@@ -12,8 +12,12 @@ from orchestrator.commands.options import (
     DatabaseOption,
     FromOption,
     HoldoutOption,
+    KFormOption,
     ProtocolOption,
+    ScopeOption,
     SweepArgument,
+    ToOption,
+    WhereOption,
     XOption,
 )
 
@@ -26,32 +30,38 @@ def command(
         Path | None,
         typer.Option("--output", "-o", metavar="STEM", help="Where to; .png and .svg are added.  [default: SWEEP]"),
     ] = None,
+    scope: ScopeOption = None,
     x: XOption = None,
     from_x: FromOption = None,
+    to_x: ToOption = None,
     holdout: HoldoutOption = None,
     benchmark: BenchmarkOption = None,
     protocol: ProtocolOption = None,
+    where: WhereOption = None,
+    k_form: KFormOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Fit a sweep and draw its learning curves and its law, as PNG and SVG."""
+    """Fit a sweep and draw the fit, as PNG and SVG."""
     from db.database import open_database, resolve_url
     from db.errors import EnvironmentProblem
     from db.reader import Reader
-    from orchestrator.fitting import FitRequest, fit_sweep
-    from scaling.plot import plot_inter_model
+    from orchestrator.fitting import FitOptions, fit_sweep
+    from scaling.figures.figure import plot_fit
 
     engine = open_database(resolve_url(database), create=False)
     found = Reader(engine).sweep(sweep)
-    request = FitRequest.resolve(
-        found.fit_settings,
-        scope=None,
+    options = FitOptions(
+        scope=scope,
         x=x,
         from_x=from_x,
+        to_x=to_x,
         holdout=holdout or (),
         benchmark=benchmark,
         protocol=protocol,
+        where=where or (),
+        k_form=k_form,
     )
-    kept = fit_sweep(engine, found, request)
+    kept = fit_sweep(engine, found, options)
     stem = output or Path(found.name)
     if stem.suffix in (".png", ".svg"):  # both are drawn, whichever was named
         stem = stem.with_suffix("")
@@ -59,8 +69,7 @@ def command(
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         title = found.question or found.name
-        caveats = [*kept.fit.caveats, *found.caveats]
-        plot_inter_model(kept.fit, kept.observations, title=title, caveats=caveats, paths=paths)
+        plot_fit(kept.fitted, title=title, caveats=found.caveats, paths=paths)
     except OSError as error:
         raise EnvironmentProblem(f"Cannot write {error.filename}: {error.strerror}. Choose --output.") from error
     typer.echo(f"Drew fit {kept.fit_id}: {', '.join(str(path) for path in paths)}")

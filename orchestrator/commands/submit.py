@@ -166,8 +166,8 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[Tri
     """The fit, if the sweep file asks for one and there is something to fit; then what to type next."""
     from db.errors import SpecError
     from db.reader import Reader
-    from orchestrator.fitting import FitRequest, fit_sweep
-    from orchestrator.screens.fit_view import render_fit
+    from orchestrator.fitting import FitOptions, fit_sweep
+    from orchestrator.screens.fits.page import render_fit
     from scaling.errors import FitError
 
     if interrupted:
@@ -176,12 +176,11 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[Tri
     if sweep.fit_settings is not None and Reader(engine).curve([trial.trial_id for trial in ended]):
         console.print()
         try:
-            request = FitRequest.resolve(sweep.fit_settings, scope=None, x=None, from_x=None)
-            kept = fit_sweep(engine, sweep, request)
+            kept = fit_sweep(engine, sweep, FitOptions())
         except (FitError, SpecError) as error:
             console.print(f"No fit yet: {error}", highlight=False, markup=False)
         else:
-            render_fit(kept.fit, caveats=sweep.caveats, console=console)
+            render_fit(kept.fitted.fit, caveats=sweep.caveats, console=console)
     if any(trial.state == "failed" for trial in ended):
         console.print("\nNext: rlsweep show TRIAL; the same command tries again.", highlight=False)
         return

@@ -154,7 +154,7 @@ class FitSettings(Strict):
     """How `rlsweep fit` treats this sweep unless told otherwise. `from` leaves out evaluations before that x."""
 
     scope: Literal["inter-model", "intra-model", "data-reuse", "group-size", "transfer"] = "inter-model"
-    x: Literal["compute", "data", "tokens", "steps"] = "compute"
+    x: Literal["compute", "paper-compute", "data", "tokens", "steps", "gpu-hours"] = "compute"
     from_x: Annotated[float | None, Field(alias="from", ge=0)] = None
 
 

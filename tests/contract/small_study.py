@@ -91,20 +91,20 @@ def save_fit(database: Engine, sweep_id: int) -> int:
     """A fit with a part of every kind; returns its number."""
     interval = {"standard_error": 0.1, "interval_method": "bootstrap", "unit": "", "at_bound": False, "draws": None}
     parameters = [
-        {"name": "K_max", "num_params": 0, "estimate": 2.0, "low": 1.5, "high": 2.5} | interval,
-        {"name": "N_0", "num_params": 0, "estimate": 1e9, "low": None, "high": None} | interval,
+        {"name": "K_max", "num_params": None, "estimate": 2.0, "low": 1.5, "high": 2.5} | interval,
+        {"name": "N_0", "num_params": None, "estimate": 1e9, "low": None, "high": None} | interval,
         {"name": "K_max", "num_params": 10, "estimate": 7.0, "low": 6.0, "high": 8.0} | interval,
     ]
     holdouts = [
-        {"position": place, "mode": mode, "quantity": "k", "num_params": None, "prefix_share": None, "at_x": None,
+        {"mode": mode, "quantity": "k", "num_params": None, "prefix_share": None, "at_x": None,
          "predicted": 1.0, "low": 0.5, "high": 1.5, "actual": 1.2, "actual_standard_error": None,
          "relative_error": error, "covered": True}
-        for place, (mode, error) in enumerate([("in_sample", 0.9), ("zero_shot", -0.3), ("kshot(2)", 0.2)])
+        for mode, error in [("in_sample", 0.9), ("zero_shot", -0.3), ("kshot(2)", 0.2)]
     ]  # fmt: skip
     checks = [
-        {"position": place, "code": "R2", "severity": severity, "value": None, "threshold": None,
+        {"code": "R2", "severity": severity, "value": None, "threshold": None,
          "num_params": None, "message": "."}
-        for place, severity in enumerate(["ok", "warning", "note", "warning"])
+        for severity in ["ok", "warning", "note", "warning"]
     ]  # fmt: skip
     records = FitRecords(FIT | {"sweep_id": sweep_id}, parameters, [], holdouts, [], checks)
     return FitStore(database).save(records)

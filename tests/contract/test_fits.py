@@ -61,7 +61,7 @@ def test_of_a_fit_with_a_part_that_is_refused_nothing_is_left(database: Engine) 
 def test_what_is_not_a_number_is_missing_and_draws_are_kept_to_the_byte(database: Engine) -> None:
     draws = bytes(range(256))
     parameter = {
-        "name": "E", "num_params": 0, "estimate": nan, "standard_error": nan, "low": None, "high": nan,
+        "name": "E", "num_params": None, "estimate": nan, "standard_error": nan, "low": None, "high": nan,
         "interval_method": None, "unit": "", "at_bound": True, "draws": draws,
     }  # fmt: skip
     records = FitRecords(FIT | {"sweep_id": None, "aicc": nan, "r2": nan}, [parameter], [], [], [], [])

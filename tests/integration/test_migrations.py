@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, Engine, create_engine, insert, inspect, select, text
@@ -88,7 +89,17 @@ def test_every_row_outlives_an_upgrade_from_any_revision(old_url: URL, start: st
     for table, rows in old_rows().items():
         assert len(after[table]) == len(rows), table
         for row, kept in zip(sorted(rows, key=lambda r: tuple(r.values())), after[table], strict=True):
-            assert {name: kept[name] for name in row} == row, table
+            now = _as_it_is_now(table, row)
+            assert {name: kept[name] for name in now} == now, table
+
+
+RENAMED = {"fit_form": {"k_form": "form"}}
+
+
+def _as_it_is_now(table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """What a row of the first revision has become: names that changed, and a 0 that stood for all sizes."""
+    now = {RENAMED.get(table, {}).get(name, name): value for name, value in row.items()}
+    return now | {"num_params": None} if table == "fit_parameter" and not row["num_params"] else now
 
 
 def test_an_upgraded_database_is_in_order(old_url: URL) -> None:

@@ -6,10 +6,10 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from orchestrator.screens.fit_view import fit_as_json, render_fit
-from scaling.inter_model import fit_inter_model
+from orchestrator.screens.fits.page import fit_as_json, render_fit
+from scaling.inter_model.fit import fit_inter_model
+from scaling.inter_model.results import InterModelFit
 from scaling.observations import from_rows
-from scaling.results import InterModelFit
 from scaling.synthetic import Noise, law_rows, saturating_slopes
 
 SIZES = (24_832, 99_328, 393_728, 1_574_912)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from scaling.errors import FitError
-from scaling.forecasts import mode_of
-from scaling.inter_model import fit_inter_model
+from scaling.inter_model.fit import fit_inter_model
+from scaling.inter_model.forecasts import mode_of
+from scaling.inter_model.results import Forecast, InterModelFit
 from scaling.observations import from_rows
-from scaling.results import Forecast, InterModelFit
 from scaling.synthetic import Noise, law_rows, saturating_slopes
 
 SIZES = (1_000, 4_000, 16_000, 64_000, 256_000)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from scaling.errors import FitError
-from scaling.inter_model import K_FORM_NAMES, fit_inter_model
+from scaling.inter_model.fit import K_FORM_NAMES, fit_inter_model
+from scaling.inter_model.results import InterModelFit
 from scaling.observations import Observations, from_rows
-from scaling.results import InterModelFit
 from scaling.synthetic import Noise, Scoring, law_rows, saturating_slopes
 
 LADDER = (24_832, 99_328, 393_728, 1_574_912)
@@ -377,6 +377,7 @@ def test_every_form_fits_its_own_truth_and_is_compared(k_form: str) -> None:
     z = np.log(np.array(BILLIONS) / 1e9)
     truths = {
         "saturating": K_MAX / (1 + N_0 / np.array(BILLIONS)),
+        "hill": K_MAX / (1 + (6e9 / np.array(BILLIONS)) ** 3),
         "log-linear": np.maximum(0.0, 0.01 + 0.03 * z),
         "power": 0.02 * np.exp(0.4 * z),
         "constant": np.full(len(BILLIONS), 0.1),

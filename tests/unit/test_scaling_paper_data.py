@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scaling.inter_model import fit_inter_model
+from scaling.inter_model.fit import fit_inter_model
 from scaling.observations import Observations, from_rows
 
 PUBLISHED_SLOPES = (0.0065, 0.0247, 0.0182, 0.0450, 0.0745, 0.1072, 0.1126)

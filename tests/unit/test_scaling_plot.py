@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scaling.figure_labels import _apart
-from scaling.inter_model import fit_inter_model
+from scaling.figures.inter_model import draw_inter_model, plot_inter_model, summary
+from scaling.figures.labels import _apart
+from scaling.inter_model.fit import fit_inter_model
 from scaling.observations import from_rows
-from scaling.plot import draw_inter_model, plot_inter_model, summary
 from scaling.synthetic import Noise, law_rows, saturating_slopes
 from scaling.wording import short
 
@@ -84,9 +84,8 @@ def test_sizes_are_written_as_people_say_them(amount: float, words: str) -> None
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = (
-        "import scaling, orchestrator.screens.fit_view, sys; print({'numpy', 'scipy', 'matplotlib'} & set(sys.modules))"
-    )
+    page = "orchestrator.screens.fits.inter_model"
+    code = f"import scaling, {page}, sys; print({{'numpy', 'scipy', 'matplotlib'}} & set(sys.modules))"
 
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 

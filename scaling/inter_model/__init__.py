@@ -1,0 +1,1 @@
+"""How does learning efficiency depend on model size? Start at `fit`."""

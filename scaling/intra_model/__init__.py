@@ -1,0 +1,1 @@
+"""Can the beginning of a run tell its end? Start at `fit`."""

@@ -1,0 +1,218 @@
+"""How far the estimates could be off: within runs from correlated residuals, between runs from repeats.
+
+Points of one trajectory are correlated, so an interval that treats them as independent is too narrow by half. Two
+sources are measured where the data allow it, and the wider interval is reported. Within runs: the law's parameters
+by resampling blocks of evaluations, a single slope by inflating its variance for autocorrelation (five blocks, of
+which the first holds half of the leverage, make too rough a bootstrap for one slope). Between runs: how far slopes
+of runs of the same size lie apart. One seed leaves only the first; runs shorter than `MIN_EVALUATIONS` leave only the
+second; with neither there is no interval.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import stdtrit
+
+from scaling.laws.k_forms import KForm
+from scaling.observations import FloatArray, IntArray
+from scaling.regression.design import Design, Moments, sum_by
+from scaling.results import Interval
+
+MIN_EVALUATIONS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Variance scales per size: Var(ln L) = point / weight, Var(k) = within / xx or between / xx.
+
+    `within` carries the autocorrelation; `between` is what runs of one size show, as a multiple of `point` pooled over
+    all sizes, because two runs of one size alone say next to nothing.
+    """
+
+    point: FloatArray
+    within: FloatArray | None
+    within_df: FloatArray
+    between: FloatArray | None
+    between_df: int
+    autocorrelation: float | None
+    inflation: float
+
+    def reweighted(self, factor: FloatArray) -> "Spread":
+        """The same variances for weights that are `factor` times as large, size by size."""
+        return replace(
+            self,
+            point=self.point * factor,
+            within=None if self.within is None else self.within * factor,
+            between=None if self.between is None else self.between * factor,
+        )
+
+    def widest(self, size: int) -> tuple[float, float] | None:
+        """(variance scale, t^2) of the wider 95% interval for the size with this index, or None with neither."""
+        known = []
+        if self.within is not None:
+            known.append((float(self.within[size]), t_quantile(float(self.within_df[size])) ** 2))
+        if self.between is not None:
+            known.append((float(self.between[size]), t_quantile(self.between_df) ** 2))
+        return max(known, key=lambda pair: pair[0] * pair[1], default=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Covariance:
+    """Covariance of a law's theta, the degrees of freedom of its t, and what it was made from."""
+
+    matrix: FloatArray
+    df: float
+    method: str
+
+    def half_width(self, gradient: FloatArray) -> float:
+        """Half of the 95% interval of gradient . theta; rounding below zero counts as zero."""
+        return t_quantile(self.df) * math.sqrt(max(float(gradient @ self.matrix @ gradient), 0.0))
+
+
+def t_quantile(df: float) -> float:
+    """The .975 quantile of Student's t."""
+    return float(stdtrit(df, 0.975))
+
+
+def autocorrelation(run: IntArray, residual: FloatArray) -> tuple[float | None, float]:
+    """Lag-1 correlation of residuals inside runs, and the variance inflation 1 + 2 r1 / (1 - r2/r1) it stands for."""
+    total = float(np.sum(residual**2))
+    lagged = []
+    for lag in (1, 2):
+        same = run[lag:] == run[:-lag]
+        lagged.append(float(np.sum(residual[lag:][same] * residual[:-lag][same])))
+    if total <= 0:
+        return None, 1.0
+    r1, r2 = lagged[0] / total, lagged[1] / total
+    if r1 <= 0:
+        return r1, 1.0
+    return r1, 1.0 + 2.0 * r1 / (1.0 - min(max(r2 / r1, 0.0), 0.95))
+
+
+def spread_of(design: Design, moments: Moments) -> Spread:
+    """Residual variance about the free slopes of every size, within runs and between runs."""
+    residual = np.sqrt(moments.weight) * (moments.y + moments.slopes[design.size] * moments.x)
+    r1, inflation = autocorrelation(design.run, residual)
+    points, runs = np.bincount(design.size), np.bincount(design.run_size)
+    point = _point_variance(design, residual, points - runs - 1)
+    between_df = design.num_runs - design.num_sizes
+    long_enough = bool(np.all(longest_runs(design) >= MIN_EVALUATIONS))
+    return Spread(
+        point=point,
+        within=point * inflation if long_enough else None,
+        within_df=np.maximum(points / inflation - runs - 1, 1.0),
+        between=point * _between_ratio(design, moments, point) / between_df if between_df >= 2 else None,
+        between_df=between_df,
+        autocorrelation=r1,
+        inflation=inflation,
+    )
+
+
+def _point_variance(design: Design, residual: FloatArray, df: IntArray) -> FloatArray:
+    """Residual variance of each size; the pooled one for a size with fewer than three degrees of freedom."""
+    rss = sum_by(design.size, residual**2, design.num_sizes)
+    pooled = rss.sum() / max(int(df.sum()), 1)
+    variance: FloatArray = np.where(df >= 3, rss / np.maximum(df, 1), pooled)
+    return variance
+
+
+def _between_ratio(design: Design, moments: Moments, point: FloatArray) -> float:
+    """Sum over runs of (k_run - k_size)^2 xx_run in units of the size's residual variance."""
+    gap = moments.run_xk - moments.slopes[design.run_size] * moments.run_xx
+    scale = point[design.run_size] * moments.run_xx
+    return float(np.sum(np.divide(gap**2, scale, out=np.zeros_like(gap), where=scale > 0)))
+
+
+def longest_runs(design: Design) -> IntArray:
+    """Evaluations in the longest run of each size."""
+    lengths = np.bincount(design.run)
+    return np.array([lengths[design.runs_of(size)].max() for size in range(design.num_sizes)])
+
+
+def normal_interval(centre: float, half_width: float, method: str, *, log: bool = False) -> Interval:
+    """centre -+ half_width, exponentiated if `log`."""
+    return interval_of(centre - half_width, centre + half_width, method, log=log)
+
+
+def wider(*intervals: Interval | None) -> Interval | None:
+    """The widest of the intervals that exist."""
+    return max((each for each in intervals if each), key=lambda each: each.high - each.low, default=None)
+
+
+def slope_interval(spread: Spread, moments: Moments, size: int) -> Interval | None:
+    """95% interval of the free slope of the size with this index."""
+    k, xx = float(moments.slopes[size]), float(moments.xx[size])
+    within = between = None
+    if spread.within is not None:
+        half = t_quantile(float(spread.within_df[size])) * math.sqrt(float(spread.within[size]) / xx)
+        within = normal_interval(k, half, "autocorrelated residuals")
+    if spread.between is not None:
+        half = t_quantile(spread.between_df) * math.sqrt(float(spread.between[size]) / xx)
+        between = normal_interval(k, half, "runs (pooled)")
+    return wider(within, between)
+
+
+def law_covariances(
+    design: Design, moments: Moments, spread: Spread, form: KForm, theta: FloatArray
+) -> tuple[Covariance | None, Covariance | None]:
+    """Covariance of theta within and between runs, each None where the data have no say.
+
+    Between: three runs of every size give a sandwich clustered by run (CR1) with t(runs - parameters); two give
+    the pooled variance between runs of a size, with one degree of freedom for every repeat.
+    """
+    jacobian = form.jacobian(theta, design.sizes)
+    information = jacobian.T @ (moments.xx[:, None] * jacobian)
+    if not np.all(np.isfinite(information)) or np.linalg.cond(information) > 1e14:
+        return None, None
+    bread = np.linalg.inv(information).astype(np.float64)
+
+    def sandwich(scale: FloatArray) -> FloatArray:
+        filling: FloatArray = jacobian.T @ ((scale * moments.xx)[:, None] * jacobian)
+        return bread @ filling @ bread
+
+    within = between = None
+    if spread.within is not None:
+        df = max(float(spread.within_df.sum()) - len(theta), 1.0)
+        within = Covariance(sandwich(spread.within), df, "autocorrelated residuals")
+    df_clustered = design.num_runs - design.num_sizes - len(theta)
+    if np.bincount(design.run_size).min() >= 3 and df_clustered >= 1:
+        gap = moments.run_xk - form.slopes(theta[None], design.sizes)[0][design.run_size] * moments.run_xx
+        score = gap[:, None] * jacobian[design.run_size]
+        meat = score.T @ score * design.num_runs / (design.num_runs - 1)
+        between = Covariance(bread @ meat @ bread, float(df_clustered), "runs (CR1)")
+    elif spread.between is not None:
+        between = Covariance(sandwich(spread.between), float(spread.between_df), "runs (pooled)")
+    return within, between
+
+
+def level_variance(design: Design, moments: Moments, spread: Spread) -> FloatArray | None:
+    """Variance of each size's mean ln L at its mean ln X: within runs, or between runs where that is larger."""
+    between = run_sd(design, moments)
+    if spread.within is None and between is None:
+        return None
+    total_weight = sum_by(design.size, moments.weight, design.num_sizes)
+    within = np.zeros(design.num_sizes) if spread.within is None else spread.within / total_weight
+    variance: FloatArray = np.maximum(within, (between or 0.0) ** 2 / np.bincount(design.run_size))
+    return variance
+
+
+def run_sd(design: Design, moments: Moments) -> float | None:
+    """Standard deviation of ln L between runs of one size at equal x, pooled over sizes; None without repeats."""
+    df = design.num_runs - design.num_sizes
+    if df < 1:
+        return None
+    gap = moments.run_y + moments.slopes[design.run_size] * moments.run_x
+    return math.sqrt(float(np.sum((gap - _size_means(design, gap)[design.run_size]) ** 2)) / df)
+
+
+def _size_means(design: Design, per_run: FloatArray) -> FloatArray:
+    means: FloatArray = np.bincount(design.run_size, per_run) / np.bincount(design.run_size)
+    return means
+
+
+def interval_of(low: float, high: float, method: str, *, log: bool) -> Interval:
+    """The interval, exponentiated if `log`."""
+    if log:
+        low, high = math.exp(low), math.exp(min(high, 700.0))
+    return Interval(low, high, method)

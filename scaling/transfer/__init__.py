@@ -1,0 +1,1 @@
+"""What does training on one task do to others? Start at `fit`."""

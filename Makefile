@@ -2,6 +2,7 @@
 #
 #   make quickstart   the main job on the embedded default: a sweep, a fit and a plot, on two CPU cores
 #   make test         every test (installs the CPU build of vLLM, which the quickstart does not need)
+#   make soak         the same with more repetitions of what is random, and in full what `test` takes a part of
 #   make check        linting, types and import directions
 #   make bench        speed and memory beside other programs; ONLY="store_writes fitting" for some of them
 #   make docs         renew docs/schema.md and docs/sweep.schema.json after a change of tables, views or sweep files
@@ -15,7 +16,7 @@ UV     := $(BIN)/uv
 TORCH  := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
 PIP    := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint locks/cpu.txt $(TORCH)
 
-.PHONY: install install-dev quickstart check test bench docs lock wheel clean
+.PHONY: install install-dev quickstart check test soak bench docs lock wheel clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -49,6 +50,9 @@ check: install-dev
 
 test: install-dev
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+soak: export RLSWEEP_SOAK = 1
+soak: test
 
 bench: $(VENV)/.installed-benchmark
 	$(BIN)/python -m benchmarks $(ONLY)

@@ -15,6 +15,7 @@ from db.views import live_checkpoint, live_evaluation, live_step
 from tests.contract.processes import start
 from tests.contract.writers import checkpoint, score_of, write_until_killed
 from tests.records import SWEEP, planned
+from tests.soak import times
 
 # A writer is killed so many answers after its start, and then some: a transaction takes a few milliseconds, and 0
 # answers leave it in the claim, or before.
@@ -22,19 +23,19 @@ _MOST_ANSWERS = 6
 _LONGEST_WAIT_SECONDS = 0.01
 
 
-def test_100_writers_killed_on_sqlite_lose_nothing_acknowledged(sqlite_database: Engine) -> None:
-    _kill_writers(sqlite_database, times=100)
+def test_writers_killed_on_sqlite_lose_nothing_acknowledged(sqlite_database: Engine) -> None:
+    _kill_writers(sqlite_database, repetitions=times(40, 100))
 
 
-def test_50_writers_killed_on_postgresql_lose_nothing_acknowledged(postgresql_database: Engine) -> None:
-    _kill_writers(postgresql_database, times=50)
+def test_writers_killed_on_postgresql_lose_nothing_acknowledged(postgresql_database: Engine) -> None:
+    _kill_writers(postgresql_database, repetitions=times(20, 100))
 
 
-def _kill_writers(database: Engine, *, times: int) -> None:
+def _kill_writers(database: Engine, *, repetitions: int) -> None:
     sweep = PlanStore(database).register(SWEEP, [planned(1)])
     (trial_id,) = sweep.trial_ids
-    chance, written = random.Random(times), 0
-    for _ in range(times):
+    chance, written = random.Random(repetitions), 0
+    for _ in range(repetitions):
         acknowledged = _live_and_die(
             database, trial_id, sweep.sweep_id,
             answers=chance.randint(0, _MOST_ANSWERS), wait=chance.uniform(0, _LONGEST_WAIT_SECONDS),
@@ -45,7 +46,7 @@ def _kill_writers(database: Engine, *, times: int) -> None:
             written += _check_attempt(connection, trial_id, acknowledged, has_claimed=bool(lost))
             _check_live_lineage(connection, trial_id)
             _check_integrity(connection)
-    assert written > times  # they were not all killed before they wrote
+    assert written > repetitions  # they were not all killed before they wrote
 
 
 def _live_and_die(database: Engine, trial_id: int, sweep_id: int, *, answers: int, wait: float) -> list[int]:

@@ -20,6 +20,7 @@ from db.views import final_result, flop_ledger, learning_curve, live_evaluation,
 from tests.contract.lineage_model import Record, TrialModel
 from tests.contract.steering import again
 from tests.records import HERE, SWEEP, evaluation, planned, step
+from tests.soak import times
 
 Test: TypeAlias = Callable[[Engine, list["Life"]], None]
 
@@ -56,12 +57,12 @@ LIVES = st.builds(
 _numbers = count(1)
 
 
-def histories(examples: int) -> Callable[[Test], Test]:
+def histories(*, quick: int, soak: int) -> Callable[[Test], Test]:
     """Runs a test on that many histories in one database, each of a trial of its own."""
 
     def decorate(test: Test) -> Test:
         quietly = settings(
-            max_examples=examples, deadline=None, database=None,
+            max_examples=times(quick, soak), deadline=None, database=None,
             phases=[Phase.generate],  # shrinking would live through thousands of histories more
             suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
         )  # fmt: skip
@@ -101,12 +102,12 @@ def test_what_an_attempt_scores_before_its_first_step_cost_what_its_checkpoint_c
     assert (row["attempt"], row["step"], row["samples"], row["flops"]) == (2, 2, 128, 2e19)
 
 
-@histories(150)
+@histories(quick=50, soak=1000)
 def test_every_history_on_sqlite_means_what_the_model_says(sqlite_database: Engine, lives: list[Life]) -> None:
     _live_and_compare(sqlite_database, lives)
 
 
-@histories(50)
+@histories(quick=20, soak=300)
 def test_every_history_on_postgresql_means_what_the_model_says(postgresql_database: Engine, lives: list[Life]) -> None:
     _live_and_compare(postgresql_database, lives)
 

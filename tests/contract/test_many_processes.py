@@ -15,11 +15,12 @@ from tests.contract.processes import run_at_once
 from tests.contract.steering import count
 from tests.contract.writers import NUM_STEPS, claim_all, run_trial, score_of
 from tests.records import SWEEP, planned
+from tests.soak import times
 
-NUM_WRITERS = 32
+NUM_WRITERS = times(16, 32)
 
 
-def test_32_processes_write_a_trial_each_and_every_row_is_there_once(database: Engine) -> None:
+def test_processes_write_a_trial_each_and_every_row_is_there_once(database: Engine) -> None:
     sweep = PlanStore(database).register(SWEEP, [planned(number) for number in range(NUM_WRITERS)])
     outcomes = run_at_once(run_trial, [(database.url, trial_id, sweep.sweep_id) for trial_id in sweep.trial_ids])
     assert [each.error for each in outcomes] == [None] * NUM_WRITERS
@@ -76,9 +77,9 @@ def _race(database: Engine, *, claimers: int, trials: int) -> None:
         assert set(connection.execute(select(Trial.state, Trial.attempts))) == {("running", 1)}
 
 
-def test_64_claimers_of_2000_trials_on_postgresql_claim_each_once(postgresql_database: Engine) -> None:
-    _race(postgresql_database, claimers=64, trials=2000)
+def test_claimers_on_postgresql_claim_each_trial_once(postgresql_database: Engine) -> None:
+    _race(postgresql_database, claimers=times(32, 64), trials=times(500, 2000))
 
 
-def test_16_claimers_of_200_trials_on_sqlite_claim_each_once(sqlite_database: Engine) -> None:
-    _race(sqlite_database, claimers=16, trials=200)
+def test_claimers_on_sqlite_claim_each_trial_once(sqlite_database: Engine) -> None:
+    _race(sqlite_database, claimers=16, trials=times(100, 200))

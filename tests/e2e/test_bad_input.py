@@ -72,14 +72,3 @@ def test_more_cpus_than_there_are(rlsweep: CommandLine) -> None:
 def test_a_database_that_is_not_there(rlsweep: CommandLine) -> None:
     for command in (["status"], ["show", "1"], ["fit"], ["plot"]):
         assert "There is no database at" in refused(rlsweep, *command, exit_code=1)
-
-
-def test_a_trial_whose_learning_rate_destroys_it_fails_with_its_reason(rlsweep: CommandLine) -> None:
-    done = rlsweep.run(
-        "submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1]", "--set", "optimizer.learning_rate=1e30"
-    )
-    assert done.returncode == 3, done.stdout + done.stderr
-    (row,) = rlsweep.rows("SELECT state, failure_class, message FROM attempt")
-    assert row[:2] == ("failed", "numerical")
-    assert "After step 1 the policy's probabilities are not numbers" in row[2]
-    assert f"Trial 1 failed: {row[2]}"[:40] in done.stdout

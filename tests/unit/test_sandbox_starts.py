@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from dataclasses import dataclass, replace
 
 import pytest
@@ -30,6 +32,19 @@ def test_the_wall_time_counts_from_when_the_program_runs() -> None:
     slept = run_program("import time; time.sleep(30)", limits=limits, isolation=Slow(0.6))
     assert (slept.ended_by, slept.seconds > 1.0) == ("wall_time", True)
     assert run_program("print(1)", limits=limits, isolation=Slow(0.6)).stdout == b"1\n"
+
+
+def test_many_open_files_are_no_hindrance() -> None:
+    """A trainer with an engine has more than the 1,024 that the oldest system call for waiting can tell apart."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert run_program("print(1)").stdout == b"1\n"
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_one_that_never_begins_is_the_machines_fault(monkeypatch: pytest.MonkeyPatch) -> None:

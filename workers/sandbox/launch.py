@@ -6,7 +6,6 @@ Nothing is forked in Python: the trainer's threads, memory and CUDA state are ne
 from __future__ import annotations
 
 import os
-import select
 import selectors
 import shutil
 import signal
@@ -130,7 +129,8 @@ class Sandboxed:
         """Kill it if it still runs, and wait until all of the sandbox is gone."""
         # Not yet waited for, it keeps its number even if it has ended, so nobody else's group can be meant.
         if self._process.returncode is None:
-            self._ended_by_us = not select.select([self.exit], [], [], 0)[0]
+            ended = os.waitid(os.P_PIDFD, self.exit, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            self._ended_by_us = ended is None
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

@@ -36,6 +36,7 @@ app = typer.Typer(
     help="Experiment sweeps and a results database for scaling laws of RL post-training.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # the other ways take `[default: ...]` in a help text for a style, and leave it out
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (

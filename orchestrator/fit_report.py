@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from db.records import FitRecords
+from orchestrator.screens.fits.pieces import found_nothing
+from scaling.wording import short
 
 Row = Mapping[str, Any]
 
@@ -78,7 +80,7 @@ def _candidates(rows: Sequence[Row]) -> list[str]:
         [
             (
                 row["form"], _of(row), str(row["num_parameters"]), _number(row["delta_aicc"]),
-                _number(row["akaike_weight"]), _percent(row["holdout_error"]), _number(row.get("log_score")),
+                _share(row["akaike_weight"]), _share(row["holdout_error"]), _number(row.get("log_score")),
                 "yes" if row.get("is_preferred") else "",
             )
             for row in rows
@@ -90,7 +92,7 @@ def _checks(rows: Sequence[Row]) -> list[str]:
     said = [f"* {row['severity']} **{row['code']}**: {_escaped(row['message'])}" for row in rows]
     loud = [line for row, line in zip(rows, said, strict=True) if row["severity"] == "warning"]
     quiet = [line for row, line in zip(rows, said, strict=True) if row["severity"] == "note"]
-    passed = dict.fromkeys(row["code"] for row in rows if row["severity"] == "ok")
+    passed = found_nothing((row["code"], row["severity"]) for row in rows)
     return [*loud, *quiet, *([f"* nothing was found by {', '.join(passed)}"] if passed else [])]
 
 
@@ -161,10 +163,16 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:+.1%}"
 
 
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
 def _number(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return short(value) if value >= 1000 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _escaped(text: str) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from db.reader import SweepRow
-    from scaling.observations import Row
+    from scaling.observations import Observations, Row
     from scaling.scopes import FittedRows
     from scaling.settings import FitSettings
 
@@ -39,11 +39,30 @@ class FitOptions:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What is to be fitted. `remarks`: what was settled in a way that the command line did not ask for."""
+
+    settings: FitSettings
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class KeptFit:
-    """A fit with what it was made of, and its number in the database."""
+    """A fit with what it was made of, its number in the database, and the remarks of its request."""
 
     fit_id: int
     fitted: FittedRows
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a forecast is made from: the rows chosen, the same over an axis, and the settings that say which."""
+
+    rows: list[Row]
+    observations: Observations
+    settings: FitSettings
+    remarks: tuple[str, ...]
 
 
 def fit_sweep(engine: Engine, sweep: SweepRow, options: FitOptions) -> KeptFit:
@@ -51,28 +70,39 @@ def fit_sweep(engine: Engine, sweep: SweepRow, options: FitOptions) -> KeptFit:
     from db.store import FitStore
     from scaling.scopes import fit_rows
 
-    rows = evaluations(engine, sweep)
-    fitted = fit_rows(rows, settings_of(options, sweep.fit_settings, rows))
+    rows = _evaluations(engine, sweep)
+    request = requested(options, sweep.fit_settings, rows)
+    fitted = fit_rows(rows, request.settings)
     records = fitted.records
     kept = replace(records, fit=records.fit | {"sweep_id": sweep.id})
-    return KeptFit(FitStore(engine).save(kept), fitted)
+    return KeptFit(FitStore(engine).save(kept), fitted, request.remarks)
 
 
-def evaluations(engine: Engine, sweep: SweepRow) -> list[Row]:
-    """A sweep's live evaluations: rows of the view `learning_curve`."""
+def observed(engine: Engine, sweep: SweepRow, options: FitOptions) -> Observed:
+    """A sweep's live evaluations as forecasts take them. Raises FitError when they do not bear one."""
+    from scaling.scopes import observations_of
+    from scaling.selection import select
+
+    rows = _evaluations(engine, sweep)
+    request = requested(replace(options, scope="inter-model"), sweep.fit_settings, rows)
+    chosen = select(rows, request.settings)
+    return Observed(chosen, observations_of(chosen, request.settings), request.settings, request.remarks)
+
+
+def _evaluations(engine: Engine, sweep: SweepRow) -> list[Row]:
+    """Rows of the view `learning_curve`."""
     from db.reader import Reader
 
     reader = Reader(engine)
     return [dict(row) for row in reader.curve([trial.trial_id for trial in reader.trials(sweep.id)])]
 
 
-def settings_of(options: FitOptions, in_file: Mapping[str, Any] | None, rows: Sequence[Row]) -> FitSettings:
+def requested(options: FitOptions, in_file: Mapping[str, Any] | None, rows: Sequence[Row]) -> Request:
     """Command-line values where given, else the sweep file's, else the scope's own.
 
-    SpecError for a value that is not known; FitError for one that the rows, or the scope, have no use for.
+    SpecError for a value that is not known, or that the rows or the scope have no use for.
     """
-    from scaling.scopes import sizes_named
-    from scaling.selection import select
+    from scaling.selection import select, sizes_named
     from scaling.settings import SCOPES, FitSettings, where_of
 
     kept = in_file or {}
@@ -88,7 +118,6 @@ def settings_of(options: FitOptions, in_file: Mapping[str, Any] | None, rows: Se
         kept.get("from") if is_files_scope and (axis or own_axis) == _axis(kept.get("x", "compute")) else None
     )
     from_x = options.from_x if options.from_x is not None else window_in_file
-    where = where_of(_conditions(options.where).items())
     settings = FitSettings(
         scope=scope,
         x=axis,
@@ -96,7 +125,7 @@ def settings_of(options: FitOptions, in_file: Mapping[str, Any] | None, rows: Se
         to_x=options.to_x,
         benchmark=options.benchmark,
         protocol=options.protocol,
-        where=where,
+        where=where_of(_conditions(options.where).items()),
         k_form=options.k_form,
         estimator=options.estimator,
         draws=options.draws,
@@ -105,8 +134,16 @@ def settings_of(options: FitOptions, in_file: Mapping[str, Any] | None, rows: Se
         margin=options.margin,
         in_domain=options.in_domain,
     )
-    held_out = _held_out(options.holdout)
-    return replace(settings, holdout=sizes_named(select(rows, settings), held_out)) if held_out else settings
+    chosen = select(rows, settings)
+    _require_benchmark(options.in_domain, chosen)
+    remarks: tuple[str, ...] = ()
+    if not options.x:
+        settings, remarks = _on_an_axis_had(settings, options, chosen)
+    if options.holdout:
+        names = [name.removeprefix("model=") for name in options.holdout]
+        settings = replace(settings, holdout=sizes_named(chosen, names))
+        remarks += _held_out_together(settings.holdout, names, chosen)
+    return Request(settings, remarks)
 
 
 def _axis(option: str) -> Any:
@@ -118,6 +155,46 @@ def _axis(option: str) -> Any:
     return kinds[option]
 
 
+def _on_an_axis_had(
+    settings: FitSettings, options: FitOptions, rows: Sequence[Row]
+) -> tuple[FitSettings, tuple[str, ...]]:
+    """The settings over the axis that nobody asked for if the rows have it, else over the best one that they have."""
+    from scaling.observations import X_OPTION, X_UNIT
+    from scaling.selection import axes_had
+
+    had = axes_had(rows)
+    if not had or settings.axis in had or settings.is_bound:
+        return settings, ()
+    choices = ", ".join(f"--x {X_OPTION[kind]}" for kind in had)
+    missing = X_UNIT[settings.axis]
+    if options.from_x or options.to_x:
+        raise SpecError(f"--from and --to bound an axis, and these runs have no {missing}. Say which: {choices}.")
+    others = f" They have {', '.join(f'--x {X_OPTION[kind]}' for kind in had[1:])} as well." if had[1:] else ""
+    remark = f"These runs have no {missing}: taken over {X_UNIT[had[0]]}, as by --x {X_OPTION[had[0]]}.{others}"
+    return replace(settings, x=had[0], from_x=None), (remark,)
+
+
+def _held_out_together(held_out: Sequence[int], names: Sequence[str], rows: Sequence[Row]) -> tuple[str, ...]:
+    """A size is held out as a whole: models that nobody named may have it too."""
+    named = {name.casefold() for name in names}
+    models = sorted({str(row["model"]) for row in rows if row["num_params"] in held_out})
+    if not named & {model.casefold() for model in models}:  # a size was named, whoever has it
+        return ()
+    along = [model for model in models if model.casefold() not in named]
+    if not along:
+        return ()
+    return (
+        f"Held out as well, being of exactly that size: {', '.join(along)}. To fit without, name the models to keep: "
+        "--where model=NAME,NAME.",
+    )
+
+
+def _require_benchmark(in_domain: str | None, rows: Sequence[Row]) -> None:
+    known = sorted({str(row["benchmark"]) for row in rows})
+    if in_domain is not None and in_domain not in known:
+        raise SpecError(f"--in-domain {in_domain}: no evaluation is of that benchmark. There are: {', '.join(known)}.")
+
+
 def _conditions(where: Sequence[str]) -> dict[str, list[str]]:
     """`column=value,value`, several times, as values by column."""
     found: dict[str, list[str]] = {}
@@ -127,13 +204,3 @@ def _conditions(where: Sequence[str]) -> dict[str, list[str]]:
             raise SpecError(f"--where {condition}: write it as COLUMN=VALUE, or COLUMN=VALUE,VALUE.")
         found.setdefault(column, []).extend(values.split(","))
     return found
-
-
-def _held_out(holdout: Sequence[str]) -> list[str]:
-    names = []
-    for condition in holdout:
-        column, separator, value = condition.partition("=")
-        if not separator or column != "model":
-            raise SpecError(f"--holdout {condition}: write it as model=NAME.")
-        names.append(value)
-    return names

@@ -140,7 +140,7 @@ def _settings(
     rows: Sequence[Row], scope: str, x: str | None, *, holdout: Sequence[str] = (), **options: Any
 ) -> FitSettings:
     from scaling.observations import X_OPTION
-    from scaling.scopes import sizes_named
+    from scaling.selection import sizes_named
     from scaling.settings import FitSettings
 
     kinds: dict[str, Any] = {name: kind for kind, name in X_OPTION.items()}
@@ -158,11 +158,11 @@ def _settings(
 
 
 def _sizes(named: Sequence[float | str], rows: Sequence[Row]) -> list[int]:
-    from scaling.scopes import sizes_named
+    from scaling.selection import sizes_asked
 
     sizes: list[int] = []
     for name in named:
-        sizes.extend(sizes_named(rows, [name]) if isinstance(name, str) else [round(name)])
+        sizes.extend(sizes_asked(rows, [name]) if isinstance(name, str) else [round(name)])
     return sizes
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import FitError
+from scaling.row_roles import number, roles_of
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
@@ -32,6 +33,7 @@ X_UNIT: dict[str, str] = {
     "steps": "steps", "gpu_hours": "GPU-hours",
 }  # fmt: skip
 X_COLUMN: dict[str, str] = {kind: "step" if kind == "steps" else kind for kind in X_OPTION}
+BUDGETS = ("flops", "paper_flops", "gpu_hours")  # axes on which sizes cost differently
 ROLES = ("train", "holdout", "baseline", "outside_window", "clipped", "superseded", "unusable", "not_compared")
 
 # What makes two rows the same measurement; ids of a particular database are left out on purpose.
@@ -40,6 +42,11 @@ CONTENT = (
     "prompts_per_step", "updates_per_step", "kl_coefficient", "step", "samples", "tokens", "flops", "paper_flops",
     "gpu_hours", "benchmark", "protocol", "problems", "samples_per_problem", "successes", "score", "standard_error",
 )  # fmt: skip
+# In what runs can differ beside their seed; those that agree in all of it are repeats of one configuration.
+CONFIGURATION = (
+    "model", "variant", "data", "algorithm", "group_size", "tau", "learning_rate", "prompts_per_step",
+    "updates_per_step", "kl_coefficient",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +54,9 @@ class Observations:
     """Evaluations as parallel arrays, ordered by size, model, seed, trial and x.
 
     `attempts` is how many completions were scored (problems x samples each) and `failures` how many of them were
-    wrong; both are NaN where the score is an exact probability. `loss` is 1 - pass@1. `prompts_per_step` and
-    `truncated_share` (of the training step's completions, cut at the token limit) are NaN where they are not known.
+    wrong; both are NaN where the score is an exact probability. `loss` is 1 - pass@1. `prompts_per_step`, `samples`,
+    `flops` and `truncated_share` (of the training step's completions, cut at the token limit) are NaN where they are
+    not known. `configuration`: what each run was set to, by the names of `CONFIGURATION`; None for what is not known.
     """
 
     x_kind: str
@@ -67,6 +75,8 @@ class Observations:
     learning_rate: FloatArray
     prompts_per_step: FloatArray
     truncated_share: FloatArray
+    samples: FloatArray
+    flops: FloatArray
     x: FloatArray
     loss: FloatArray
     attempts: FloatArray
@@ -75,6 +85,8 @@ class Observations:
     model: tuple[str, ...]
     role: tuple[str, ...]
     reason: tuple[str, ...]
+    content_sha256: tuple[str, ...]
+    configuration: Mapping[str, tuple[object, ...]]
 
     def __len__(self) -> int:
         return len(self.role)
@@ -86,8 +98,21 @@ class Observations:
     @property
     def has_counts(self) -> bool:
         """True when every row that trains or tests the law says how many completions were right."""
+        return self.counted_share == 1.0
+
+    @property
+    def counted_share(self) -> float:
+        """Share of the rows that train or test the law which say how many completions were right."""
         used = self.where("train") | self.where("holdout")
-        return bool(used.any()) and not bool(np.isnan(self.failures[used]).any())
+        return float(np.mean(~np.isnan(self.failures[used]))) if used.any() else 0.0
+
+    def seed_of(self, rows: BoolArray | IntArray) -> int:
+        """A seed for draws that depends on what these rows measured and on nothing else.
+
+        Rows that an estimation may not see cannot reach its intervals by way of the seed.
+        """
+        chosen = np.array(self.content_sha256)[rows].tolist()
+        return int(hashlib.sha256("".join(sorted(chosen)).encode()).hexdigest()[:16], 16)
 
     def sizes(self, role: str = "train") -> list[int]:
         """Distinct sizes (non-embedding parameters) among the rows with this role, ascending."""
@@ -135,7 +160,8 @@ def from_rows(
     benchmark = _only(rows, "benchmark", "--benchmark")
     protocol = _only(rows, "protocol", "--protocol")
     ordered = sorted(rows, key=lambda row: _order(row, X_COLUMN[x]))
-    roles = _roles(ordered, column=X_COLUMN[x], from_x=from_x, to_x=to_x)
+    contents = [_content(row) for row in ordered]
+    roles = roles_of(ordered, contents, column=X_COLUMN[x], from_x=from_x, to_x=to_x)
     attempts, failures = _counts(ordered)
     return Observations(
         x_kind=x,
@@ -143,7 +169,7 @@ def from_rows(
         protocol=protocol,
         from_x=from_x,
         to_x=to_x,
-        data_sha256=data_sha256(rows),
+        data_sha256=_digest("\n".join(sorted(contents))),
         evaluation_id=_integers(ordered, "evaluation_id"),
         trial_id=_integers(ordered, "trial_id"),
         num_params=_integers(ordered, "num_params"),
@@ -154,6 +180,8 @@ def from_rows(
         learning_rate=_floats(ordered, "learning_rate"),
         prompts_per_step=_floats(ordered, "prompts_per_step"),
         truncated_share=_floats(ordered, "truncated_share"),
+        samples=_floats(ordered, "samples"),
+        flops=_floats(ordered, "flops"),
         x=_floats(ordered, X_COLUMN[x]),
         loss=1.0 - _floats(ordered, "score"),
         attempts=attempts,
@@ -162,41 +190,27 @@ def from_rows(
         model=tuple(str(row["model"]) for row in ordered),
         role=tuple(role for role, _ in roles),
         reason=tuple(reason for _, reason in roles),
+        content_sha256=tuple(map(_digest, contents)),
+        configuration={name: tuple(_plain(row.get(name)) for row in ordered) for name in CONFIGURATION},
     )
 
 
 def data_sha256(rows: Sequence[Row]) -> str:
     """Digest of what was measured, the same in any row order and in any database that holds these rows."""
-    return hashlib.sha256("\n".join(sorted(map(_content, rows))).encode()).hexdigest()
+    return _digest("\n".join(sorted(map(_content, rows))))
 
 
 def row_sha256(row: Row) -> str:
     """Digest of what one row measured."""
-    return hashlib.sha256(_content(row).encode()).hexdigest()
+    return _digest(_content(row))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _content(row: Row) -> str:
     return json.dumps([_plain(row.get(name)) for name in CONTENT])
-
-
-def _roles(ordered: Sequence[Row], *, column: str, from_x: float | None, to_x: float | None) -> list[tuple[str, str]]:
-    last = {(row["trial_id"], row["step"]): index for index, row in enumerate(ordered)}
-    roles = []
-    for index, row in enumerate(ordered):
-        x, score = _number(row.get(column)), _number(row["score"])
-        if last[row["trial_id"], row["step"]] != index:
-            roles.append(("superseded", f"step {row['step']} of this trial was evaluated again later"))
-        elif row["step"] == 0 or x == 0:
-            roles.append(("baseline", "before training: ln 0 is not on the axis"))
-        elif math.isnan(x) or math.isnan(score):
-            roles.append(("unusable", f"{column} or score is missing"))
-        elif from_x is not None and x < from_x:
-            roles.append(("outside_window", f"{column} {x:g} is before {from_x:g}"))
-        elif to_x is not None and x > to_x:
-            roles.append(("outside_window", f"{column} {x:g} is after {to_x:g}"))
-        else:
-            roles.append(("train", ""))
-    return roles
 
 
 def _only(rows: Sequence[Row], name: str, option: str) -> str:
@@ -216,15 +230,11 @@ def _counts(ordered: Sequence[Row]) -> tuple[FloatArray, FloatArray]:
 
 
 def _order(row: Row, column: str) -> tuple[float, str, float, float, float, float, float]:
-    x = _number(row.get(column))
+    x = number(row.get(column))
     return (
-        _number(row["num_params"]), str(row["model"]), float(_integer(row["seed"])), _number(row["trial_id"]),
-        -1.0 if math.isnan(x) else x, _number(row["step"]), _number(row["evaluation_id"]),
+        number(row["num_params"]), str(row["model"]), float(_integer(row["seed"])), number(row["trial_id"]),
+        -1.0 if math.isnan(x) else x, number(row["step"]), number(row["evaluation_id"]),
     )  # fmt: skip
-
-
-def _number(value: object) -> float:
-    return math.nan if value is None else float(value)  # type: ignore[arg-type]
 
 
 def _plain(value: object) -> object:
@@ -233,7 +243,7 @@ def _plain(value: object) -> object:
 
 
 def _floats(ordered: Sequence[Row], name: str) -> FloatArray:
-    return np.array([_number(row.get(name)) for row in ordered], dtype=np.float64)
+    return np.array([number(row.get(name)) for row in ordered], dtype=np.float64)
 
 
 def _integers(ordered: Sequence[Row], name: str) -> IntArray:

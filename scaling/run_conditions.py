@@ -15,7 +15,7 @@ def check_truncation(observations: Observations) -> Check:
     train = observations.where("train")
     known = train & ~np.isnan(observations.truncated_share)
     if not known.any():
-        message = "The share of truncated completions is not recorded for these runs: see that it stays below 10%."
+        message = "The share of truncated completions is not recorded: see that it stays below 10%."
         return Check("F13", "note", None, TRUNCATED, None, message)
     peaks = {
         int(trial): _peak(observations.truncated_share[known & (observations.trial_id == trial)])
@@ -39,8 +39,8 @@ def check_truncation(observations: Observations) -> Check:
 def check_curriculum() -> Check:
     """Always said: nothing in the evaluations tells how the prompts were ordered."""
     message = (
-        "If training prompts came in order of difficulty, difficulty grows with x, and a slope measures both. Shuffle "
-        "them in one run to see how much of it is the order; compare no slopes between orders."
+        "If prompts came in order of difficulty, it grows with x, and a slope measures both. Shuffle them in one run "
+        "to see how much of it is the order; compare no slopes between orders."
     )
     return Check("ORDER", "note", None, None, None, message)
 

@@ -47,18 +47,6 @@ def observations_of(rows: Sequence[Row], settings: FitSettings) -> Observations:
     return from_rows(rows, x=settings.axis, from_x=settings.from_x, to_x=settings.to_x)
 
 
-def sizes_named(rows: Sequence[Row], models: Sequence[str]) -> tuple[int, ...]:
-    """The sizes of these models, ascending. FitError for a name that no row has."""
-    sizes: set[int] = set()
-    for model in models:
-        found = {int(row["num_params"]) for row in rows if row["model"] == model and row["num_params"] is not None}  # type: ignore[call-overload]
-        if not found:
-            known = ", ".join(sorted({str(row["model"]) for row in rows}))
-            raise FitError(f"model {model}: no evaluated model has that name; known: {known}.")
-        sizes |= found
-    return tuple(sorted(sizes))
-
-
 def _inter_model(rows: Sequence[Row], settings: FitSettings) -> tuple[AnyFit, FitRecords]:
     from scaling.inter_model.fit import fit_inter_model
     from scaling.inter_model.records import to_records

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from scaling.errors import FitError
+from db.errors import SpecError
+from scaling.laws.k_forms import K_FORMS
+from scaling.laws.trajectories import TRAJECTORY_LAWS
 from scaling.observations import X_OPTION, XKind
+from scaling.regression.estimators import ESTIMATORS
+from scaling.wording import LARGEST, short
 
 Scope = Literal["inter-model", "intra-model", "data-reuse", "group-size", "transfer"]
 SCOPES: tuple[str, ...] = get_args(Scope)
@@ -21,13 +25,20 @@ _OPTIONS: dict[str, frozenset[str]] = {
     "group-size": _WINDOW | {"x", "estimator", "draws"},
     "transfer": frozenset({"x", "in_domain"}),
 }
+# What each of these is a word of, and how it is called.
+_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "k_form": ("k(N) form", (*K_FORMS, "free")),
+    "estimator": ("estimator", ("auto", *ESTIMATORS)),
+    "laws": ("law of a curve", tuple(TRAJECTORY_LAWS)),
+}
+FEWEST_DRAWS, MOST_DRAWS = 40, 1_000_000  # an interval of 95% leaves out one draw of 40 at each end
 # The axes that scopes are bound to: pairs agree in prompts, gains are between steps.
 _ONLY_X: dict[str, XKind] = {"data-reuse": "samples", "transfer": "steps"}
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What to fit, and how. None, or nothing, leaves it to the scope.
+    """What to fit, and how. None, or nothing, leaves it to the scope. SpecError for what no rows can give sense to.
 
     `where`: column of `learning_curve` -> the values that rows may have, as text. `holdout`: sizes in parameters.
     `equal_size_weight`: every size counts alike, however many evaluations it has. `margin`: the relative rise of loss
@@ -52,25 +63,50 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         if self.scope not in _OPTIONS:
-            raise FitError(f"scope {self.scope!r} is unknown. Choose one of {', '.join(_OPTIONS)}.")
+            raise SpecError(f"scope {self.scope!r} is unknown. Choose one of {', '.join(_OPTIONS)}.")
         allowed = _OPTIONS[self.scope] | {"scope", "benchmark", "protocol", "where"}
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name not in allowed and value not in (None, ()):
-                raise FitError(f"{field.name} = {value!r} means nothing to a fit of scope {self.scope}. Leave it out.")
+                raise SpecError(f"{field.name} = {value!r} means nothing to a fit of scope {self.scope}. Leave it out.")
         bound = _ONLY_X.get(self.scope)
         if bound is not None and self.x not in (None, bound):
             asked = X_OPTION.get(self.axis, self.axis)
-            raise FitError(
+            raise SpecError(
                 f"a fit of scope {self.scope} is made over {X_OPTION[bound]}, not over {asked}. Leave x out."
             )
-        if self.draws is not None and self.draws < 0:
-            raise FitError(f"draws = {self.draws}: give 0 or more bootstrap draws.")
+        self._require_words()
+        self._require_numbers()
+
+    def _require_words(self) -> None:
+        for name, (called, known) in _WORDS.items():
+            value = getattr(self, name)
+            for word in value if isinstance(value, tuple) else filter(None, [value]):
+                if word not in known:
+                    raise SpecError(f"{called} {word!r} is unknown. Choose one of {', '.join(known)}.")
+
+    def _require_numbers(self) -> None:
+        if self.draws and not FEWEST_DRAWS <= self.draws <= MOST_DRAWS:
+            raise SpecError(f"draws = {self.draws}: give {FEWEST_DRAWS} to {MOST_DRAWS:,}, as 1000, or 0 for none.")
+        if self.margin is not None and not 0 < self.margin < 1:
+            raise SpecError(f"margin = {self.margin:g}: give a share between 0 and 1, as 0.02 for a rise by 2%.")
+        for name, end in (("from", self.from_x), ("to", self.to_x)):
+            if end is not None and not 0 <= end < LARGEST:
+                raise SpecError(f"{name} = {end:g} is no end of a window. Give an amount of x, as 1024 or 1e21.")
+        if self.from_x is not None and self.to_x is not None and self.from_x >= self.to_x:
+            raise SpecError(
+                f"the window from {short(self.from_x)} to {short(self.to_x)} holds nothing. Let it end after it begins."
+            )
 
     @property
     def axis(self) -> XKind:
         """The x-axis: the one asked for, else the scope's own."""
         return self.x or _ONLY_X.get(self.scope, "flops")
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the scope has one axis only."""
+        return self.scope in _ONLY_X
 
     def given(self, *names: str) -> dict[str, Any]:
         """Those of the named settings that are set, as keyword arguments."""

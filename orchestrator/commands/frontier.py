@@ -8,75 +8,54 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.options import (
-    BenchmarkOption,
-    DatabaseOption,
-    DrawsOption,
-    EstimatorOption,
-    FromOption,
-    JsonOption,
-    KFormOption,
-    ProtocolOption,
-    SweepArgument,
-    ToOption,
-    WhereOption,
-    XOption,
-)
+from orchestrator.commands import fit_options
+from orchestrator.commands.options import DatabaseOption, JsonOption, SweepArgument
+from orchestrator.fitting import FitOptions
 
 NAME = "frontier"
 
 
+@fit_options.takes_fit_options(tuple(name for name in fit_options.OF_FORECASTS if name != "holdout"))
 def command(
+    options: FitOptions,
     sweep: SweepArgument = None,
     also: Annotated[
-        list[float] | None,
-        typer.Option("--also", metavar="N", help="A size that was not trained, in parameters without embeddings."),
+        list[str] | None,
+        typer.Option(
+            "--also",
+            metavar="N",
+            help="A size that was not trained, in parameters without embeddings, as 14B; may be given several times.",
+        ),
     ] = None,
     until: Annotated[
         float | None,
-        typer.Option("--until", metavar="X", help="The largest budget; ten times the largest seen if left out."),
+        typer.Option(
+            "--until",
+            metavar="X",
+            parser=fit_options.amount("--until", "1e22 or 500K"),
+            help="The largest budget, as 1e22 or 500K.  [default: ten times the largest one seen]",
+        ),
     ] = None,
-    x: XOption = None,
-    from_x: FromOption = None,
-    to_x: ToOption = None,
-    benchmark: BenchmarkOption = None,
-    protocol: ProtocolOption = None,
-    where: WhereOption = None,
-    k_form: KFormOption = None,
-    estimator: EstimatorOption = None,
-    draws: DrawsOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The compute-optimal frontier: the best size at every budget, and where one hands over to the next."""
     from db.database import open_database, resolve_url
     from db.reader import Reader
-    from orchestrator.fitting import FitOptions, evaluations, settings_of
+    from orchestrator.fitting import observed
     from orchestrator.screens.fits import forecasts
     from orchestrator.screens.fits.json_numbers import finite
+    from orchestrator.screens.fits.page import print_remarks
     from scaling.forecasting.frontier import frontier
-    from scaling.scopes import observations_of
-    from scaling.selection import select
+    from scaling.selection import sizes_asked
 
     engine = open_database(resolve_url(database), create=False)
     found = Reader(engine).sweep(sweep)
-    rows = evaluations(engine, found)
-    options = FitOptions(
-        scope="inter-model",
-        x=x,
-        from_x=from_x,
-        to_x=to_x,
-        benchmark=benchmark,
-        protocol=protocol,
-        where=where or (),
-        k_form=k_form,
-        estimator=estimator,
-        draws=draws,
-    )
-    settings = settings_of(options, found.fit_settings, rows)
-    observations = observations_of(select(rows, settings), settings)
-    law = settings.given("k_form", "estimator", "draws")
-    made = frontier(observations, to_x=until, sizes=[round(each) for each in also or ()] or None, **law)
+    source = observed(engine, found, options)
+    print_remarks(source.remarks)
+    law = source.settings.given("k_form", "estimator", "draws")
+    sizes = sizes_asked(source.rows, also or ())
+    made = frontier(source.observations, to_x=until, sizes=list(sizes) or None, **law)
     if as_json:
         typer.echo(json.dumps(finite(asdict(made)), indent=1))
         return

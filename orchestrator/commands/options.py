@@ -9,7 +9,7 @@ import typer
 
 SweepFileArgument = Annotated[Path, typer.Argument(metavar="SWEEP.yaml", help="The sweep file.", show_default=False)]
 SweepArgument = Annotated[
-    str | None, typer.Argument(metavar="[SWEEP]", help="Name of a sweep; the last one submitted if left out.")
+    str | None, typer.Argument(metavar="SWEEP", help="Name of a sweep; the last one submitted if left out.")
 ]
 DatabaseOption = Annotated[
     str | None,
@@ -38,50 +38,4 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the sweep file; may be given several times."),
-]
-ScopeOption = Annotated[
-    str | None,
-    typer.Option("--scope", help="inter-model (sizes), intra-model (runs), data-reuse, group-size or transfer."),
-]
-XOption = Annotated[
-    str | None,
-    typer.Option(
-        "--x",
-        metavar="AXIS",
-        help="compute, paper-compute, data, tokens, steps or gpu-hours.  [default: as in the sweep file]",
-    ),
-]
-FromOption = Annotated[
-    float | None, typer.Option("--from", metavar="X", help="Leave out evaluations before this x.", show_default=False)
-]
-ToOption = Annotated[
-    float | None, typer.Option("--to", metavar="X", help="Leave out evaluations after this x.", show_default=False)
-]
-WhereOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="COLUMN=VALUE",
-        help="Only trials with this value, or one of several with commas between; may be given several times.",
-    ),
-]
-KFormOption = Annotated[
-    str | None,
-    typer.Option("--k-form", metavar="FORM", help="Form of k(N): saturating, hill, power, log-linear, constant, free."),
-]
-EstimatorOption = Annotated[
-    str | None, typer.Option("--estimator", metavar="NAME", help="auto, qb, ols-log, linear-ls or huber.")
-]
-DrawsOption = Annotated[
-    int | None, typer.Option("--draws", metavar="COUNT", help="Bootstrap draws; 0: no intervals from them.")
-]
-HoldoutOption = Annotated[
-    list[str] | None,
-    typer.Option("--holdout", metavar="model=NAME", help="Keep a model out of the estimation and forecast it."),
-]
-BenchmarkOption = Annotated[
-    str | None, typer.Option("--benchmark", metavar="NAME", help="Which benchmark's scores, where there are several.")
-]
-ProtocolOption = Annotated[
-    str | None, typer.Option("--protocol", metavar="NAME", help="Which protocol's scores, where there are several.")
 ]

@@ -45,15 +45,11 @@ def summary(fit: InterModelFit) -> str:
         return fit.identification.message
     parts = []
     for parameter in fit.law.parameters:
-        text = f"{parameter.name} = {_amount(parameter.value)}"
+        text = f"{parameter.name} = {short(parameter.value)}"
         if parameter.interval is not None:
-            text += f" [{_amount(parameter.interval.low)}, {_amount(parameter.interval.high)}]"
+            text += f" [{short(parameter.interval.low)}, {short(parameter.interval.high)}]"
         parts.append(text)
     verdict = {"identified": "", "one_sided": ", one-sided"}.get(
         fit.identification.verdict, f" ({fit.identification.verdict.replace('_', ' ')})"
     )
     return f"k(N) = {K_FORMS[fit.law.k_form].formula}:  {',  '.join(parts)}  (95% intervals){verdict}"
-
-
-def _amount(value: float) -> str:
-    return short(value) if value >= 1000 else f"{value:.3g}"

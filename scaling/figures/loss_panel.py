@@ -12,7 +12,7 @@ from scaling.inter_model.results import InterModelFit, SizeFit
 from scaling.observations import X_UNIT, Observations
 from scaling.wording import short
 
-MARKERS = "osD^vP"  # one a seed
+MARKERS = "osD^vP"  # one a run
 CROWDED = 60  # evaluations of a size from which on the points are drawn smaller
 
 
@@ -24,7 +24,7 @@ def draw_losses(axes: Axes, fit: InterModelFit, observations: Observations, colo
         _draw_points(axes, observations, size, colour)
         if not size.held_out:
             _draw_law(axes, size, colour)
-        ends.append((_line_end(size), f"{short(size.num_params)}  k = {size.k:.3f}", colour))
+        ends.append((_line_end(size), f"{short(size.num_params)}  k = {_line_slope(size):.3f}", colour))
     line = fit.forecast_line
     if line is not None:
         target = next(size for size in fit.sizes if size.num_params == line.target_size)
@@ -74,10 +74,14 @@ def _draw_law(axes: Axes, size: SizeFit, colour: Colour) -> None:
         )
 
 
+def _line_slope(size: SizeFit) -> float:
+    """k of the line that is labelled: of the law, or the size's own where there is no law or it was held out."""
+    return size.k if size.k_law is None or size.held_out else size.k_law
+
+
 def _line_end(size: SizeFit) -> float:
-    """Loss where the size's line ends: of the law, or its own where there is no law or it was held out."""
-    k = size.k if size.k_law is None or size.held_out else size.k_law
-    return math.exp(size.level - k * math.log(size.x_max / size.level_x))
+    """Loss where that line ends."""
+    return math.exp(size.level - _line_slope(size) * math.log(size.x_max / size.level_x))
 
 
 def _log_axes(axes: Axes, fit: InterModelFit, observations: Observations) -> None:
@@ -102,8 +106,14 @@ def _log_axes(axes: Axes, fit: InterModelFit, observations: Observations) -> Non
 
 def _explain(axes: Axes, fit: InterModelFit) -> None:
     handles = [
-        Line2D([], [], color=GREY, marker="o", markersize=3.6, linewidth=0.5, label="evaluations, one marker a seed"),
-        Line2D([], [], color=GREY, linewidth=2, label="law with 95% band" if fit.law else "line of the size, 95% band"),
+        Line2D([], [], color=GREY, marker="o", markersize=3.6, linewidth=0.5, label="evaluations, one marker a run"),
+        Line2D(
+            [],
+            [],
+            color=GREY,
+            linewidth=2,
+            label="law (k named), 95% band" if fit.law else "line of the size, 95% band",
+        ),
     ]
     if fit.forecast_line is not None:
         label = f"{short(fit.forecast_line.target_size)} as forecast from the smaller sizes"

@@ -1,4 +1,4 @@
-"""The sheet that every figure is drawn on: a title, what was found in a line, two panels, and the caveats below.
+"""The sheet that every figure is drawn on: a title, what was found in a line, its panels, and the caveats below.
 
 The caveats are part of the figure, so that they travel with it. Equal fits give equal files; pyplot and its global
 state are not used.
@@ -46,6 +46,16 @@ def write_figure(draw: Callable[[], Figure], paths: Sequence[Path]) -> None:
 
 def sheet(*, title: str, summary: str, caveats: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     """A figure with its words, and its left and right axes."""
+    figure, (left, right) = panels(
+        title=title, summary=summary, caveats=caveats, places=((0.058, 0.40), (0.622, 0.278))
+    )
+    return figure, left, right
+
+
+def panels(
+    *, title: str, summary: str, caveats: Sequence[str], places: Sequence[tuple[float, float]]
+) -> tuple[Figure, list[Axes]]:
+    """A figure with its words, and axes beside each other; `places`: left edge and width of each, as shares."""
     lines = [
         line for each in caveats for line in textwrap.wrap(each, WRAP, initial_indent="• ", subsequent_indent="  ")
     ]
@@ -55,8 +65,7 @@ def sheet(*, title: str, summary: str, caveats: Sequence[str]) -> tuple[Figure, 
     extra = TITLE_INCHES * max(len(heading) - 1, 0) + LINE_INCHES * max(len(found) - 1, 0)
     height = 5.9 + footer + extra
     figure = Figure(figsize=(12.5, height))
-    left = figure.add_axes((0.058, (footer + 0.62) / height, 0.40, 4.25 / height))
-    right = figure.add_axes((0.622, (footer + 0.62) / height, 0.278, 4.25 / height))
+    axes = [figure.add_axes((left, (footer + 0.62) / height, width, 4.25 / height)) for left, width in places]
     above = TITLE_INCHES * max(len(heading) - 1, 0)
     figure.text(0.02, 1 - (0.32 + above / 2) / height, "\n".join(heading), fontsize=14, fontweight="bold", va="center")
     figure.text(
@@ -65,7 +74,7 @@ def sheet(*, title: str, summary: str, caveats: Sequence[str]) -> tuple[Figure, 
     figure.text(
         0.02, (footer - 0.05) / height, "\n".join(lines), fontsize=8.5, color="#333333", va="top", linespacing=1.35
     )
-    return figure, left, right
+    return figure, axes
 
 
 def ordered_colours(keys: Sequence[Any]) -> dict[Any, Colour]:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from scipy.interpolate import PchipInterpolator
 
 from scaling.figures.labels import GREY, Colour, label_ends
 from scaling.inter_model.results import InterModelFit, SizeFit
 from scaling.laws.k_forms import curve
 from scaling.observations import FloatArray
 from scaling.wording import short
+
+SLANTED_ROOM, UPRIGHT_ROOM = 0.055, 0.13  # of the width of the axes, for the name of a size
 
 
 def draw_slopes(axes: Axes, fit: InterModelFit, colours: Mapping[int, Colour]) -> None:
@@ -27,7 +30,7 @@ def draw_slopes(axes: Axes, fit: InterModelFit, colours: Mapping[int, Colour]) -
     axes.set_xlim(low, high)
     bottom, top = _slope_range(fit)
     axes.set_ylim(bottom, top)
-    axes.set_xticks(sizes.tolist(), [short(size) for size in sizes], rotation=35 if len(sizes) > 5 else 0)
+    _name_sizes(axes, sizes)
     axes.set_xticks([], minor=True)
     axes.axhline(0.0, color="#cccccc", linewidth=0.8, zorder=0)
     label_ends(axes, ends)
@@ -35,6 +38,20 @@ def draw_slopes(axes: Axes, fit: InterModelFit, colours: Mapping[int, Colour]) -
     axes.set_xlabel("model size N, non-embedding parameters (log)")
     axes.set_ylabel("k in  test loss = e$^E$ X$^{-k}$")
     _explain(axes, fit)
+
+
+def _name_sizes(axes: Axes, sizes: FloatArray) -> None:
+    """A tick for every size, and a name where it does not run into the one before."""
+    low, high = np.log(axes.get_xlim())
+    places = (np.log(sizes) - low) / (high - low)  # shares of the width
+    is_slanted = len(sizes) > 5
+    room = SLANTED_ROOM if is_slanted else UPRIGHT_ROOM
+    names, last = [], -1.0
+    for place, size in zip(places, sizes, strict=True):
+        is_free = place - last >= room
+        names.append(short(size) if is_free else "")
+        last = place if is_free else last
+    axes.set_xticks(sizes.tolist(), names, rotation=35 if is_slanted else 0)
 
 
 def _draw_curves(axes: Axes, fit: InterModelFit, grid: FloatArray) -> list[tuple[float, str, Colour]]:
@@ -50,14 +67,21 @@ def _draw_curves(axes: Axes, fit: InterModelFit, grid: FloatArray) -> list[tuple
         k = curve(fit.law.k_form, fit.law.theta, grid)
         axes.plot(grid, k, color="black", linewidth=1.8, zorder=2)
         ends.append((float(k[-1]), fit.law.k_form, "black"))
-        known = [(size.num_params, size.k_law_interval) for size in fit.sizes if size.k_law_interval is not None]
-        if known:
-            at = [num_params for num_params, _ in known]
-            axes.fill_between(
-                at, [each.low for _, each in known], [each.high for _, each in known],
-                color="black", alpha=0.08, linewidth=0,
-            )  # fmt: skip
+        _draw_band(axes, fit, grid)
     return ends
+
+
+def _draw_band(axes: Axes, fit: InterModelFit, grid: FloatArray) -> None:
+    """The law's 95% interval: known at the sizes, and drawn through them as a curve that turns nowhere in between."""
+    known = [(size.num_params, size.k_law_interval) for size in fit.sizes if size.k_law_interval is not None]
+    if len(known) < 2:
+        return
+    at = np.log([num_params for num_params, _ in known])
+    inside = grid[(np.log(grid) >= at[0]) & (np.log(grid) <= at[-1])]
+    log_n = np.unique(np.concatenate([at, np.log(inside)]))
+    low = PchipInterpolator(at, [each.low for _, each in known])(log_n)
+    high = PchipInterpolator(at, [each.high for _, each in known])(log_n)
+    axes.fill_between(np.exp(log_n), low, high, color="black", alpha=0.08, linewidth=0)
 
 
 def _draw_slope(axes: Axes, size: SizeFit, colour: Colour) -> None:
@@ -106,7 +130,7 @@ def _slope_range(fit: InterModelFit) -> tuple[float, float]:
 def _explain(axes: Axes, fit: InterModelFit) -> None:
     handles = [Line2D([], [], color=GREY, marker="o", markersize=8, linewidth=2, label="k of a size, 95% interval")]
     if any(len(size.runs) > 1 for size in fit.sizes):
-        handles.append(Line2D([], [], color=GREY, marker="_", markersize=9, linestyle="none", label="k of each seed"))
+        handles.append(Line2D([], [], color=GREY, marker="_", markersize=9, linestyle="none", label="k of each run"))
     if any(each.mode == "zero_shot" for each in fit.forecasts):
         marker = Line2D(
             [], [], color=GREY, marker="D", markersize=7, markerfacecolor="white", linewidth=1.2,

@@ -3,14 +3,10 @@
 from scaling.observations import X_UNIT
 from scaling.wording import short
 
-BUDGETS = ("flops", "paper_flops", "gpu_hours")  # axes on which sizes cost differently
-
 
 def amount(x: float | None, none: str = "") -> str:
-    """A budget as people say it, or as a power of ten where there is no word for it; `none` for None."""
-    if x is None:
-        return none
-    return short(x) if 1 <= x < 1e15 else f"{x:.3g}"
+    """A budget as people say it; `none` for None."""
+    return none if x is None else short(x)
 
 
 def unit_of(x_kind: str) -> str:

@@ -9,10 +9,12 @@ import numpy as np
 
 from scaling.forecasting.amounts import amount
 from scaling.forecasting.curves import SizeCurve
-from scaling.forecasting.draws import law_scatter
 from scaling.forecasting.results import Prediction
 from scaling.forecasting.sources import Source
+from scaling.inter_model.data_checks import check_configuration
 from scaling.inter_model.identification import identify
+from scaling.inter_model.scatter import law_scatter
+from scaling.inter_model.straightness import check_straightness
 from scaling.laws.k_forms import form_named
 from scaling.regression.estimators import LOWEST_LOG_LOSS
 from scaling.results import Check
@@ -24,6 +26,8 @@ FAR = 1.0  # log-ranges: F14
 def source_checks(source: Source, curves: Sequence[SizeCurve]) -> list[Check]:
     """Limits of the estimation behind the forecasts of these curves."""
     return [
+        *check_straightness(source.estimate),
+        *check_configuration(source.observations),
         *_sizes(source),
         *_bound(source),
         *_identified(source, curves),

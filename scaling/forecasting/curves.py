@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.errors import FitError
-from scaling.forecasting.amounts import BUDGETS
 from scaling.forecasting.draws import Draws, drawn_slopes, draws_of
-from scaling.forecasting.levels import seen_level, unseen_level
 from scaling.inter_model.estimate import Estimate
-from scaling.observations import FloatArray, Observations
+from scaling.inter_model.levels import seen_level, unseen_level
+from scaling.observations import BUDGETS, FloatArray, Observations
+from scaling.regression.estimators import point_weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,22 +67,14 @@ class SizeCurve:
         curve = self.drawn(log_x)
         if self.run_gaps is not None:
             curve = curve + self.run_gaps[:, :1] - self.run_gaps[:, 1:] * (log_x - self.centre)
-        scored: FloatArray = self.scoring[:, None] * np.sqrt(self.noise / self._weight(np.exp(np.minimum(curve, 0.0))))
+        weight = point_weight(self.estimator, np.exp(np.minimum(curve, 0.0)), self.attempts)
+        scored: FloatArray = self.scoring[:, None] * np.sqrt(self.noise / weight)
         return curve + scored
 
     def outside(self, log_x: float) -> float:
         """How far ln x lies outside what was seen, in units of the range of ln x seen."""
         beyond = max(self.x_min - log_x, log_x - self.x_max, 0.0)
         return beyond / (self.x_max - self.x_min) if beyond > 1e-9 else 0.0
-
-    def _weight(self, loss: FloatArray) -> FloatArray:
-        """Weight of an evaluation at this loss, as the estimator gives it (`regression.estimators`)."""
-        if self.estimator == "linear-ls":
-            return loss**2
-        if self.estimator != "qb":
-            return np.ones_like(loss)
-        weight: FloatArray = self.attempts * loss / np.maximum(1.0 - loss, 1.0 / self.attempts)
-        return weight
 
 
 def size_curves(
@@ -117,27 +109,26 @@ def _curve(
     near = int(np.argmin(np.abs(np.log(design.sizes / num_params))))  # the size itself, where it was seen
     is_seen = bool(design.sizes[near] == num_params)
     is_budget = observations.x_kind in BUDGETS
-    level, centre, off = (
-        (*seen_level(estimate, near), 0.0) if is_seen else unseen_level(estimate, num_params, is_budget=is_budget)
-    )
-    k = drawn_level = gaps = scoring = None
+    level = seen_level(estimate, near) if is_seen else unseen_level(estimate, num_params, is_budget=is_budget)
+    k = slope_of(estimate, num_params)
+    drawn_k = drawn_level = gaps = scoring = None
     if draws is not None:
         stream = draws.stream(num_params)
         misfit, shift, scoring = stream.standard_normal((3, len(draws)))
-        k = drawn_slopes(estimate, draws, num_params, misfit)
-        drawn_level = level + (draws.level[:, near] if is_seen else off * shift)
-        gaps = draws.run_gaps(near, centre, stream)
+        drawn_k = drawn_slopes(estimate, draws, num_params, misfit)
+        drawn_level = level.log_loss + (draws.level[:, near] if is_seen else level.off * shift)
+        gaps = draws.run_gaps(near, level.centre, k, stream)
     nearest = design.size == near
     log_x = design.log_x[nearest] if is_seen else design.log_x
     return SizeCurve(
         num_params=num_params,
         is_seen=is_seen,
-        k=slope_of(estimate, num_params),
-        level=level,
-        centre=centre,
+        k=k,
+        level=level.log_loss,
+        centre=level.centre,
         x_min=float(log_x.min()),
         x_max=float(log_x.max()),
-        drawn_k=k,
+        drawn_k=drawn_k,
         drawn_level=drawn_level,
         run_gaps=gaps,
         scoring=scoring,

@@ -18,6 +18,7 @@ from scaling.errors import FitError
 from scaling.forecasting.checks import source_checks
 from scaling.forecasting.curves import SizeCurve, size_curves
 from scaling.forecasting.envelope import drawn_crossings, line_through, lowest_lines
+from scaling.forecasting.forms import form_checks, form_choice
 from scaling.forecasting.frontier_checks import frontier_checks, in_words
 from scaling.forecasting.results import Exponent, Frontier, FrontierPoint, Handover, Stretch
 from scaling.forecasting.sources import source_of
@@ -82,7 +83,7 @@ def frontier(
         handovers=handovers,
         never_best=never,
         exponent=exponent,
-        checks=(*found, *source_checks(source, curves)),
+        checks=(*found, *source_checks(source, curves), *form_checks(source, form_choice(source)[0])),
         summary=in_words(source.observations.x_kind, stretches, handovers, never, exponent),
     )
 

@@ -16,8 +16,10 @@ from scaling.errors import FitError
 from scaling.forecasting.amounts import amount, span, unit_of
 from scaling.forecasting.checks import prediction_checks, source_checks
 from scaling.forecasting.curves import SizeCurve, size_curves
+from scaling.forecasting.forms import form_checks, form_choice, losses_by_form
 from scaling.forecasting.results import Budget, Prediction, Predictions
 from scaling.forecasting.sources import Source, label_of, size_outside, source_of
+from scaling.inter_model.results import FormComparison
 from scaling.observations import FloatArray, Observations
 from scaling.results import Check, Interval
 from scaling.wording import short
@@ -53,7 +55,8 @@ def predictions_of(
     at = _budgets(source, x)
     _require_positive(wanted, "size")
     curves = size_curves(observations, source.estimate, wanted, estimator=source.estimator, draws=draws)
-    predictions = tuple(_prediction(source, curve, each) for curve in curves for each in at)
+    choice, open_forms = form_choice(source)
+    predictions = tuple(_prediction(source, curve, each, open_forms) for curve in curves for each in at)
     unit = unit_of(observations.x_kind)
     return Predictions(
         x_kind=observations.x_kind,
@@ -65,7 +68,11 @@ def predictions_of(
         data_sha256=observations.data_sha256,
         trained_on=source.trained_on,
         predictions=predictions,
-        checks=(*prediction_checks(predictions), *source_checks(source, curves)),
+        checks=(
+            *prediction_checks(predictions),
+            *source_checks(source, curves),
+            *form_checks(source, choice, predictions),
+        ),
         summary=tuple(_in_words(each, unit) for each in predictions),
     )
 
@@ -92,9 +99,11 @@ def budget_for(
     reached = float(_reached(np.array([curve.level]), np.array([curve.k]), curve.centre, loss)[0])
     low, high, share = _span(curve, loss)
     x = _finite(reached)
-    checks = source_checks(source, [curve])
-    if x is not None:
-        checks = [*prediction_checks([_prediction(source, curve, x)]), *checks]
+    choice, open_forms = form_choice(source)
+    predictions = () if x is None else (_prediction(source, curve, x, open_forms),)
+    checks = [*source_checks(source, [curve]), *form_checks(source, choice, predictions)]
+    if predictions:
+        checks = [*prediction_checks(predictions), *checks]
     else:
         message = f"{short(size)} never gets to a loss of {loss:g}: its curve does not fall, or not fast enough."
         checks = [Check("NEVER", "warning", curve.k, 0.0, size, message), *checks]
@@ -113,7 +122,7 @@ def budget_for(
     return replace(budget, summary=_budget_in_words(budget, unit_of(observations.x_kind)))
 
 
-def _prediction(source: Source, curve: SizeCurve, x: float) -> Prediction:
+def _prediction(source: Source, curve: SizeCurve, x: float, open_forms: Sequence[FormComparison]) -> Prediction:
     log_x = np.array([math.log(x)])
     mean = new_run = None
     if curve.drawn_k is not None:
@@ -130,6 +139,7 @@ def _prediction(source: Source, curve: SizeCurve, x: float) -> Prediction:
         new_run=new_run,
         x_outside=curve.outside(float(log_x[0])),
         size_outside=size_outside(source.trained_on, curve.num_params),
+        other_forms=losses_by_form(curve, x, open_forms),
     )
 
 

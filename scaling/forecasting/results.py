@@ -14,7 +14,8 @@ class Prediction:
     `label`: in_sample (inside the x seen of this size), kshot(m) (outside them, m evaluations a run seen), zero_shot
     (no evaluation seen) or oracle_level (an evaluation that was set aside was used: no prediction). `mean`: 95%
     interval of the mean curve; `new_run`: of what one more run would measure. `x_outside` and `size_outside`: how far
-    x and ln N lie outside what was seen, in units of the range of ln x (of ln N) seen.
+    x and ln N lie outside what was seen, in units of the range of ln x (of ln N) seen. `other_forms`: for a size that
+    was not seen, (form, loss) under the forms of k(N) that the data prefer or cannot tell from the one used.
     """
 
     num_params: int
@@ -26,6 +27,7 @@ class Prediction:
     new_run: Interval | None
     x_outside: float
     size_outside: float
+    other_forms: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from scaling.admission import admit
 from scaling.errors import FitError
 from scaling.inter_model.estimate import MIN_SIZES_FOR_LAW, Estimate, estimate
-from scaling.inter_model.forecasts import mode_of
+from scaling.inter_model.labels import mode_of
 from scaling.laws.k_forms import K_FORMS
 from scaling.observations import Observations
 from scaling.regression.estimators import choose_estimator

@@ -20,6 +20,7 @@ from scaling.regression.estimators import LOWEST_LOG_LOSS, MAX_LOG_STEP
 from scaling.regression.intervals import MIN_EVALUATIONS, t_quantile
 
 LINE, CUBIC = 2, 4  # terms
+FEWEST_LEFT = 3  # evaluations beyond the coefficients, for a curve to know its own noise
 ITERATIONS = 25
 TOLERANCE = 1e-9
 
@@ -28,13 +29,15 @@ TOLERANCE = 1e-9
 class RunCurve:
     """The polynomial of one run in the position u, -1 to 1 over the ln x of its group size.
 
-    `solver`: what takes responses to coefficients; `series`: weighted residuals.
+    `solver`: what takes responses to coefficients; `series`: residuals times `root_weight`, the roots of weights whose
+    mean is 1 where it really is `mean_weight`.
     """
 
     trial_id: int
     coefficients: FloatArray
     solver: FloatArray
     root_weight: FloatArray
+    mean_weight: float
     series: Series
 
 
@@ -91,20 +94,25 @@ def group_curve(
     )
 
 
-def coefficient_draws(curves: Sequence[GroupCurve], *, draws: int, seed: int) -> list[FloatArray] | None:
+def coefficient_draws(
+    curves: Sequence[GroupCurve], *, draws: int, seed: int, between: Sequence[FloatArray] | None = None
+) -> list[FloatArray] | None:
     """What the coefficients of every curve could be, (draws, terms) each: a parametric bootstrap.
 
     Two sources, the wider for each curve: correlated noise inside its runs, and how far runs of one group size lie
-    apart, pooled over group sizes as a function of the position in the run. Student's t over the normal quantile
-    widens both. None without draws, or where neither source is known for some curve.
+    apart, pooled over group sizes as a function of the position in the run, or as the roots `between` of single runs
+    say. Student's t over the normal quantile widens both. None without draws, or where neither source is known for
+    some curve.
     """
     if draws < 1:
         return None
     rng = np.random.Generator(np.random.PCG64(seed))
-    inside, between = _within_roots(curves), _between_root(curves)
+    inside = _within_roots(curves)
+    if between is None and (root := between_root(curves)) is not None:
+        between = [root] * len(curves)
     found = []
     for index, curve in enumerate(curves):
-        known = [] if between is None else [between / math.sqrt(len(curve.runs))]
+        known = [] if between is None else [between[index] / math.sqrt(len(curve.runs))]
         known += [] if inside is None else [inside[index]]
         if not known:
             return None
@@ -115,13 +123,17 @@ def coefficient_draws(curves: Sequence[GroupCurve], *, draws: int, seed: int) ->
 
 
 def _within_roots(curves: Sequence[GroupCurve]) -> list[FloatArray] | None:
-    """For each curve a matrix whose product with its own transpose is t^2 / z^2 times the covariance."""
-    if any(len(run.series.residual) < MIN_EVALUATIONS for curve in curves for run in curve.runs):
+    """For each curve a matrix whose product with its own transpose is t^2 / z^2 times the covariance.
+
+    Runs long enough to show how their noise correlates lend that to those that are not; None without any.
+    """
+    long = [run for curve in curves for run in curve.runs if len(run.series.residual) >= MIN_EVALUATIONS]
+    if not long:
         return None
-    correlation = correlation_of([run.series for curve in curves for run in curve.runs])
+    correlation = correlation_of([run.series for run in long])
     roots = []
     for curve in curves:
-        variance, df = variance_of([run.series for run in curve.runs], correlation)
+        variance, df = _noise(curve, long, correlation)
         stretch = t_quantile(df) / Z * math.sqrt(variance) / len(curve.runs)
         noise = [np.linalg.cholesky(ar1(len(run.root_weight), correlation)) for run in curve.runs]
         pieces = [(run.solver / run.root_weight) @ each for run, each in zip(curve.runs, noise, strict=True)]
@@ -129,13 +141,25 @@ def _within_roots(curves: Sequence[GroupCurve]) -> list[FloatArray] | None:
     return roots
 
 
-def _between_root(curves: Sequence[GroupCurve]) -> FloatArray | None:
-    """The same for a single run, from runs about the mean of their group size; None below two degrees of freedom."""
+def _noise(curve: GroupCurve, long: Sequence[RunCurve], correlation: float) -> tuple[float, float]:
+    """Variance of an evaluation of weight 1 and its degrees of freedom; that of all long runs, at the weight of this
+    curve's, where its own runs leave nothing to tell it from.
+    """
+    left = sum(len(run.series.residual) - len(run.coefficients) for run in curve.runs)
+    if left >= FEWEST_LEFT:
+        return variance_of([run.series for run in curve.runs], correlation)
+    scaled = [Series(run.series.maker, run.series.residual * math.sqrt(run.mean_weight)) for run in long]
+    variance, df = variance_of(scaled, correlation)
+    return variance / float(np.mean([run.mean_weight for run in curve.runs])), df
+
+
+def between_root(curves: Sequence[GroupCurve], fewest: int = 2) -> FloatArray | None:
+    """The same for a single run, from runs about the mean of their curve; None below `fewest` degrees of freedom."""
     deviations = [
         run.coefficients - curve.coefficients for curve in curves for run in curve.runs if len(curve.runs) > 1
     ]
     df = len(deviations) - sum(len(curve.runs) > 1 for curve in curves)
-    if df < 2:
+    if df < fewest:
         return None
     root: FloatArray = np.stack(deviations) * (t_quantile(df) / Z / math.sqrt(df))
     return root
@@ -150,6 +174,7 @@ def _run(observations: Observations, rows: IntArray, basis: FloatArray, estimato
         coefficients=solver @ response,
         solver=solver,
         root_weight=root,
+        mean_weight=float(weight.mean()),
         series=detrended(root * response, root[:, None] * basis),
     )
 

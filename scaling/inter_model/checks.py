@@ -11,10 +11,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from scaling.inter_model.compare import lack_of_fit
-from scaling.inter_model.data_checks import check_mixture, check_seed_spread
+from scaling.inter_model.data_checks import (
+    check_configuration,
+    check_cost,
+    check_ends,
+    check_nominal_sizes,
+    check_seed_spread,
+)
 from scaling.inter_model.estimate import Estimate
 from scaling.inter_model.held_out import slope_variances
-from scaling.inter_model.late_slopes import late_slopes
 from scaling.inter_model.notes import (
     check_form,
     check_learning_rate,
@@ -22,15 +27,14 @@ from scaling.inter_model.notes import (
     check_short_runs,
     check_window,
 )
-from scaling.inter_model.results import Forecast, FormChoice, FormComparison, SizeFit
+from scaling.inter_model.results import Forecast, FormChoice, SizeFit
+from scaling.inter_model.straightness import check_straightness
 from scaling.observations import Observations
-from scaling.regression.linearity import curvature
-from scaling.results import Check, Severity
+from scaling.results import Check
 from scaling.run_conditions import check_curriculum, check_truncation
 from scaling.wording import short
 
 FORECAST_TOLERANCE = 0.05
-PLATEAU = 0.5  # late slope over overall slope
 FAR = 1.0  # observed log-ranges
 
 
@@ -39,15 +43,13 @@ def run_checks(
     estimate: Estimate,
     *,
     sizes: Sequence[SizeFit],
-    forms: Sequence[FormComparison],
     forecasts: Sequence[Forecast],
     choice: FormChoice | None = None,
 ) -> tuple[Check, ...]:
     """Every check, failure signatures first."""
     trained = [size for size in sizes if not size.held_out]
     return (
-        _f01_log_linear(estimate),
-        *_f02_plateau(estimate),
+        *check_straightness(estimate),
         *_f03_forecast(forecasts),
         *_f05_order(trained),
         *_f06_range(observations, trained),
@@ -56,52 +58,17 @@ def run_checks(
         *check_seed_spread(estimate),
         check_truncation(observations),
         *_f14_distance(forecasts),
-        *check_mixture(observations),
+        *check_configuration(observations),
+        *check_ends(estimate),
+        *check_cost(observations, estimate),
+        *check_nominal_sizes(trained),
         check_seeds(trained),
         *check_short_runs(trained),
         *check_window(trained),
         *check_learning_rate(observations, trained),
-        *check_form(estimate, forms, choice),
+        *check_form(estimate, choice),
         check_curriculum(),
     )
-
-
-def _f01_log_linear(estimate: Estimate) -> Check:
-    test = curvature(estimate.design, estimate.free)
-    if test is None:
-        return Check("F01", "note", None, 0.01, None, "Too few evaluations to test whether ln L is straight in ln X.")
-    p_value, bent = test
-    if p_value >= 0.01:
-        return Check("F01", "ok", p_value, 0.01, None, "No curvature of ln L in ln X beyond noise.")
-    where = ", ".join(short(estimate.design.sizes[size]) for size in bent) or "all sizes together"
-    message = (
-        f"ln L bends in ln X ({where}): k depends on the fit window. Plot the residuals, move the window, "
-        "or fit a form with a plateau."
-    )
-    return Check("F01", "warning", p_value, 0.01, None, message)
-
-
-def _f02_plateau(estimate: Estimate) -> list[Check]:
-    """The slope in the last third of ln X below half of the whole window's, and the ratio's interval below 1."""
-    found = []
-    measured = late_slopes(estimate)
-    for each in measured:
-        if each.whole <= each.half_of_whole:
-            continue  # a slope that may be zero has nothing to flatten from
-        if each.late < PLATEAU * each.whole and each.late + each.half_of_gap < each.whole:
-            size = int(estimate.design.sizes[each.size])
-            message = (
-                f"{short(size)} flattens: k = {each.late:.3f} in the last third of ln X against {each.whole:.3f} over "
-                "the window. A straight line will forecast too low a loss further on: fit the laws with a plateau "
-                "(scope intra-model), and do not extend this one."
-            )
-            found.append(Check("F02", "warning", each.late / each.whole, PLATEAU, size, message))
-    if found:
-        return found
-    if not measured:
-        message = "Too few evaluations in the last third of ln X to see whether learning flattens."
-        return [Check("F02", "note", None, PLATEAU, None, message)]
-    return [Check("F02", "ok", None, PLATEAU, None, "No size flattens in the last third of ln X.")]
 
 
 def _f03_forecast(forecasts: Sequence[Forecast]) -> list[Check]:
@@ -119,13 +86,12 @@ def _f03(forecast: Forecast) -> Check:
         message = f"The smaller sizes forecast the final loss of {size} within {FORECAST_TOLERANCE:.0%}."
         return Check("F03", "ok", error, FORECAST_TOLERANCE, forecast.target_size, message)
     consequence = {
-        True: ", inside a wide 95% interval: add sizes or seeds before relying on it.",
+        True: ", inside a wide 95% interval: this study cannot tell it any better. Add sizes or seeds.",
         False: ", outside its 95% interval: do not extrapolate this law.",
         None: ", and there is no interval to judge that by: evaluate more often or add seeds.",
     }[forecast.covered]
-    severity: Severity = "warning" if forecast.covered is False else "note"
     message = f"The final loss of {size}, forecast without any of its evaluations, is {error:+.1%} off{consequence}"
-    return Check("F03", severity, error, FORECAST_TOLERANCE, forecast.target_size, message)
+    return Check("F03", "warning", error, FORECAST_TOLERANCE, forecast.target_size, message)
 
 
 def _f05_order(sizes: Sequence[SizeFit]) -> list[Check]:

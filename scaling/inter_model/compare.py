@@ -43,8 +43,8 @@ def aicc(estimate: Estimate, rss: float, num_parameters: int) -> float | None:
     """
     spread = estimate.spread
     inflation = spread.inflation
-    if spread.between is not None and spread.point[0] > 0:
-        inflation = max(inflation, float(spread.between[0] / spread.point[0]))
+    if spread.noise_ratio is not None:
+        inflation = max(inflation, spread.noise_ratio)
     num_free = len(estimate.design.rows) - estimate.design.num_runs
     effective = num_free / inflation
     count = num_parameters + 1
@@ -94,13 +94,18 @@ def _one(estimate: Estimate, form: KForm) -> FormComparison:
 
 
 def _ranked(compared: list[FormComparison]) -> tuple[FormComparison, ...]:
-    scores = [each.aicc for each in compared if each.aicc is not None]
-    if len(scores) < len(compared):
-        return tuple(compared)
-    best = min(scores)
-    total = sum(math.exp(-(score - best) / 2) for score in scores)
+    """Best AICc first; forms too rich for an AICc come last, by their forecasts."""
+    scored = [(each, each.aicc) for each in compared if each.aicc is not None]
+    best = min((score for _, score in scored), default=0.0)
+    total = sum(math.exp(-(score - best) / 2) for _, score in scored)
     weighed = [
         replace(each, delta_aicc=score - best, akaike_weight=math.exp(-(score - best) / 2) / total)
-        for each, score in zip(compared, scores, strict=True)
+        for each, score in sorted(scored, key=lambda pair: pair[1])
     ]
-    return tuple(sorted(weighed, key=lambda each: each.delta_aicc or 0.0))
+    others = sorted((each for each in compared if each.aicc is None), key=_by_forecasts)
+    return (*weighed, *others)
+
+
+def _by_forecasts(form: FormComparison) -> tuple[float, float]:
+    score = -math.inf if form.log_score is None else form.log_score
+    return -score, math.inf if form.forecast_error is None else form.forecast_error

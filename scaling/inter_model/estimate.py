@@ -16,7 +16,7 @@ from scaling.regression.bootstrap import Resamples, percentile_interval, resampl
 from scaling.regression.design import Design, Moments, design_of, fitted_log_loss, sum_by
 from scaling.regression.estimators import linearise
 from scaling.regression.intervals import (
-    Covariance,
+    LawCovariances,
     Spread,
     law_covariances,
     level_variance,
@@ -28,6 +28,7 @@ from scaling.regression.intervals import (
 from scaling.results import Interval
 
 MIN_SIZES_FOR_LAW = 3
+NOT_LEARNING = 0.025  # share of draws without a slope that a 95% interval can leave outside
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +71,10 @@ class Estimate:
         return self.form.solve(self.design.sizes, self.resamples.xx, self.resamples.xk)
 
     @cached_property
-    def covariances(self) -> tuple[Covariance | None, Covariance | None]:
-        """Covariance of theta within and between runs."""
+    def covariances(self) -> LawCovariances:
+        """Covariances of theta within and between runs."""
         if self.form is None or self.theta is None:
-            return None, None
+            return LawCovariances()
         return law_covariances(self.design, self.law_moments, self.law_spread, self.form, self.theta)
 
     @cached_property
@@ -103,31 +104,35 @@ class Estimate:
         assert self.theta is not None
         at = np.array([num_params], dtype=np.float64)
         k = float(self.form.slopes(self.theta[None], at)[0, 0])
-        block = between = None
-        if self.theta_draws is not None and self.resamples is not None:
+        block = None
+        if self.theta_draws is not None:
             draws = self.form.slopes(self.theta_draws, at)[:, 0]
             block = percentile_interval(draws, k, self._widening())
-        runs = self.covariances[1]
-        if runs is not None:
-            gradient = self.form.jacobian(self.theta, at)[0]
-            between = normal_interval(k, runs.half_width(gradient), runs.method)
-        return k, wider(block, between)
+        gradient = self.form.jacobian(self.theta, at)[0]
+        between = [normal_interval(k, runs.half_width(gradient), runs.method) for runs in self.covariances.between]
+        return k, wider(block, *between)
 
     def combination(self, weights: FloatArray, *, log: bool) -> Interval | None:
-        """95% interval of sum weights * theta (exponentiated if `log`): one parameter, or K_max / N_0."""
+        """95% interval of sum weights * theta (exponentiated if `log`): one parameter, or K_max / N_0.
+
+        None where the law, or more than one draw in forty, has no slope at all: N_0 could then be anything.
+        """
         assert self.theta is not None
-        if not np.all(np.isfinite(self.theta[weights != 0])):
+        if not np.all(np.isfinite(self.theta)):
             return None
-        centre = float(weights[weights != 0] @ self.theta[weights != 0])
-        block = between = None
+        centre = float(weights @ self.theta)
+        block = None
         if self.theta_draws is not None:
+            learning = np.all(np.isfinite(self.theta_draws), axis=1)
+            if np.mean(~learning) > NOT_LEARNING and np.any(weights[1:] != 0):
+                return None
             # Only parameters with a weight: a draw with K_max = 0 has ln K_max = -inf, and 0 * inf is no number.
             draws = self.theta_draws[:, weights != 0] @ weights[weights != 0]
             block = percentile_interval(draws, centre, self._widening(), log=log)
-        runs = self.covariances[1]
-        if runs is not None:
-            between = normal_interval(centre, runs.half_width(weights), runs.method, log=log)
-        return wider(block, between)
+        between = [
+            normal_interval(centre, runs.half_width(weights), runs.method, log=log) for runs in self.covariances.between
+        ]
+        return wider(block, *between)
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The law's parameters as they are printed."""
@@ -169,8 +174,8 @@ def estimate(
     """Estimate free slopes and the law from these rows only.
 
     With fewer sizes than the form takes (three, or four for hill), or with `k_form="free"`, there is no law. The
-    bootstrap's seed comes from the data's digest. `equal_size_weight`: the law counts every size alike, however many
-    evaluations and runs it has; slopes of single sizes stay as they are.
+    bootstrap's seed comes from the digest of these rows. `equal_size_weight`: the law counts every size alike, however
+    many evaluations and runs it has; slopes of single sizes stay as they are.
     """
     design = design_of(observations, rows)
     free = linearise(observations, design, estimator)
@@ -185,10 +190,11 @@ def estimate(
         else _at_law(observations, design, free, estimator=estimator, form=form, size_weight=weight)
     )
     law_moments = law_moments.reweighted(design, weight)
-    seed = int(observations.data_sha256[:16], 16)
     resamples = None
     if form is not None:
-        resamples = resample(design, law_moments, draws=draws, seed=seed, autocorrelation=spread.autocorrelation)
+        resamples = resample(
+            design, law_moments, spread.reweighted(weight), draws=draws, seed=observations.seed_of(rows)
+        )
     return Estimate(
         design=design,
         free=free,

@@ -92,7 +92,7 @@ def fit_inter_model(
         forms=forms,
         forecasts=forecasts,
         forecast_line=line,
-        checks=run_checks(observations, law, sizes=sizes, forms=forms, forecasts=forecasts, choice=choice),
+        checks=run_checks(observations, law, sizes=sizes, forecasts=forecasts, choice=choice),
         points=_points(observations, law, slopes, estimator),
         form_choice=choice,
         equal_size_weight=equal_size_weight,

@@ -1,8 +1,8 @@
-"""What the smaller sizes say about a larger one, labelled by what the estimation was allowed to see.
+"""What the smaller sizes say about a larger one: its slope, and its last loss with a level from three sources.
 
-The label is computed from row sets and never passed in: whoever lets a scored row into the estimation, if only to
-set the level of the curve, gets `oracle_level`. That is what published "extrapolations" often do, and it is listed
-here only for comparison; it is not a prediction.
+Zero-shot forecasts take the level from the other sizes, few-shot ones from the size's first evaluations. What is often
+published as an extrapolation sets it from all of them; that is listed for comparison and labelled by `labels.mode_of`.
+Intervals rest on what the estimation saw: nothing that was measured of the target later is in them.
 """
 
 import math
@@ -13,30 +13,34 @@ import numpy as np
 from scipy.special import logsumexp
 
 from scaling.inter_model.estimate import Estimate
-from scaling.inter_model.results import Forecast, ForecastLine, Mode
-from scaling.observations import FloatArray, Observations
-from scaling.regression.design import Design, Moments, design_of, sum_by
-from scaling.regression.estimators import linearise
+from scaling.inter_model.labels import mode_of
+from scaling.inter_model.levels import Level, unseen_level
+from scaling.inter_model.results import Forecast, ForecastLine
+from scaling.inter_model.scatter import law_scatter
+from scaling.observations import BUDGETS, FloatArray, IntArray, Observations
+from scaling.regression.design import Design, Moments, design_of, last_together, sum_by
+from scaling.regression.estimators import linearise, point_weight
 from scaling.regression.intervals import run_sd, t_quantile
 from scaling.results import Interval
 
-LEVEL_SIZES = 4  # the level is extrapolated from the largest few sizes
 SHOT_FRACTION = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The rows of one size to be forecast, with the size's own free slope to compare with."""
+    """The rows of one size to be forecast, with the size's own free slope to compare with.
+
+    `last`: position in the design of the last evaluation of each run, where all runs got (`last_together`).
+    """
 
     size: int
     design: Design
     moments: Moments
     loss: FloatArray
-
-    @property
-    def last(self) -> list[int]:
-        """Positions (in the design) of the last evaluation of each run."""
-        return [int(np.flatnonzero(self.design.run == run)[-1]) for run in range(self.design.num_runs)]
+    attempts: FloatArray
+    estimator: str
+    is_budget: bool
+    last: IntArray
 
     def first(self, count: int) -> list[int]:
         """Positions of the first `count` evaluations of each run."""
@@ -44,19 +48,19 @@ class Target:
         return [int(row) for run in runs for row in np.flatnonzero(self.design.run == run)[:count]]
 
 
-def mode_of(*, seen: Collection[int], level: Collection[int], scored: Collection[int], held_out: bool) -> Mode:
-    """Label a forecast from the rows that the estimation saw, those that set the level, and those it is scored on."""
-    used = set(seen) | set(level)
-    if used & set(scored):
-        return "oracle_level" if held_out else "in_sample"
-    return "kshot" if level else "zero_shot"
-
-
 def target_of(observations: Observations, size: int, role: str, estimator: str) -> Target:
     """The rows of this size with this role, ready to be forecast."""
     design = design_of(observations, observations.where(role) & (observations.num_params == size))
-    moments = linearise(observations, design, estimator)
-    return Target(size, design, moments, observations.loss[design.rows])
+    return Target(
+        size=size,
+        design=design,
+        moments=linearise(observations, design, estimator),
+        loss=observations.loss[design.rows],
+        attempts=observations.attempts[design.rows],
+        estimator=estimator,
+        is_budget=observations.x_kind in BUDGETS,
+        last=last_together(design, np.arange(design.num_runs)),
+    )
 
 
 def forecast(estimate: Estimate, target: Target) -> tuple[tuple[Forecast, ...], ForecastLine | None]:
@@ -68,18 +72,16 @@ def forecast(estimate: Estimate, target: Target) -> tuple[tuple[Forecast, ...], 
         return (), None
     assert not estimate.rows_seen & set(target.design.rows.tolist())
     shots = max(2, math.ceil(SHOT_FRACTION * int(np.bincount(target.design.run).min())))
-    level, level_x, level_half = zero_shot_level(estimate, target)
+    level = unseen_level(estimate, target.size, is_budget=target.is_budget)
     k, _ = estimate.law_k(target.size)
-    forecasts = [
-        _slope_forecast(estimate, target),
-        _zero_shot_loss(estimate, target, level=level, level_x=level_x, level_half=level_half),
-    ]
+    forecasts = [_slope_forecast(estimate, target), _zero_shot_loss(estimate, target, level)]
     first = target.first(shots)
     if np.all(sum_by(target.design.run[first], target.loss[first], target.design.num_runs) > 0):
         # Shots without a single failure set no level.
         forecasts.append(_levelled_loss(estimate, target, first, m_shot=shots))
     forecasts.append(_levelled_loss(estimate, target, range(len(target.loss)), m_shot=0))
-    line = ForecastLine(target.size, k, level, level_x, float(np.exp(target.design.log_x.max())))
+    x_max = float(np.exp(target.design.log_x.max()))
+    line = ForecastLine(target.size, k, level.log_loss, math.exp(level.centre), x_max)
     return tuple(forecasts), line
 
 
@@ -90,32 +92,18 @@ def describe_in_sample(estimate: Estimate, target: Target) -> tuple[Forecast, ..
     return (_levelled_loss(estimate, target, range(len(target.loss)), m_shot=0, held_out=False),)
 
 
-def zero_shot_level(estimate: Estimate, target: Target) -> tuple[float, float, float | None]:
-    """ln L of an unseen size at a common x, from a line in ln N through the largest sizes seen.
-
-    Returns the level, the x it holds at (the earliest that all sizes share), and the half-width of its 95% interval.
-    """
-    design, free = estimate.design, estimate.free
-    starts = [float(design.log_x[design.size == size].min()) for size in range(design.num_sizes)]
-    log_x = max([*starts, float(target.design.log_x.min())])
-    run_level = free.run_y + free.slopes[design.run_size] * (free.run_x - log_x)
-    levels = np.bincount(design.run_size, run_level) / np.bincount(design.run_size)
-    z, y = np.log(design.sizes[-LEVEL_SIZES:]), levels[-LEVEL_SIZES:]
-    at = math.log(target.size) - z.mean()
-    slope = float((z - z.mean()) @ y / ((z - z.mean()) @ (z - z.mean())))
-    residual = y - y.mean() - slope * (z - z.mean())
-    df = len(z) - 2
-    variance = float(residual @ residual) / df * (1 + 1 / len(z) + at**2 / float((z - z.mean()) @ (z - z.mean())))
-    return float(y.mean()) + slope * at, math.exp(log_x), t_quantile(df) * math.sqrt(variance)
-
-
 def _slope_forecast(estimate: Estimate, target: Target) -> Forecast:
-    k, interval = estimate.law_k(target.size)
+    k = estimate.law_k(target.size)[0]
+    mean_half = _curve_slope_half(estimate, target)
     widest = estimate.spread.widest(_nearest(estimate, target))
-    actual_se = None if widest is None else math.sqrt(widest[0] / float(target.moments.xx[0]))
-    mean = interval
-    if interval is not None and widest is not None and actual_se is not None:
-        half = math.hypot((interval.high - interval.low) / 2, math.sqrt(widest[1]) * actual_se)
+    interval = mean = actual_se = None
+    if mean_half is not None and widest is not None:
+        xx = float(target.moments.xx[0])
+        runs = (_run_slope_sd(estimate) * k) ** 2 * float(np.sum(target.moments.run_xx**2)) / xx**2
+        variance = max(widest[0] / xx, runs)
+        actual_se = math.sqrt(variance)
+        half = math.hypot(mean_half, math.sqrt(widest[1] * variance))
+        mean = Interval(k - mean_half, k + mean_half, "mean curve")
         interval = Interval(k - half, k + half, "prediction")
     return Forecast(
         mode=mode_of(
@@ -135,16 +123,12 @@ def _slope_forecast(estimate: Estimate, target: Target) -> Forecast:
     )  # fmt: skip
 
 
-def _zero_shot_loss(
-    estimate: Estimate, target: Target, *, level: float, level_x: float, level_half: float | None
-) -> Forecast:
-    k, _ = estimate.law_k(target.size)
-    reach = target.design.log_x[target.last] - math.log(level_x)
-    log_losses = level - k * reach
+def _zero_shot_loss(estimate: Estimate, target: Target, level: Level) -> Forecast:
+    reach = target.design.log_x[target.last] - level.centre
     new_run = (run_sd(estimate.design, estimate.free) or 0.0) ** 2 / target.design.num_runs
     return _loss_forecast(
-        estimate, target, log_losses, level_rows=(), m_shot=0, held_out=True,
-        reach=float(reach.mean()), level_half=level_half, run_variance=new_run,
+        estimate, target, level.log_loss - estimate.law_k(target.size)[0] * reach, level_rows=(), m_shot=0,
+        held_out=True, reach=float(reach.mean()), level_half=level.half_width, run_variance=new_run,
     )  # fmt: skip
 
 
@@ -163,11 +147,11 @@ def _levelled_loss(
     )
     last = target.last
     reach = log_x[last] - np.bincount(run[rows], log_x[rows]) / np.bincount(run[rows])
-    noise = _point_variance(estimate, target) * estimate.spread.inflation / len(rows)
-    half = _half_width(estimate, target, noise)
+    at_level = matched[run[rows]] - k * log_x[rows]
+    noise = _point_variance(estimate, target, at_level, rows) * estimate.spread.inflation / len(rows)
     return _loss_forecast(
         estimate, target, matched - k * log_x[last], level_rows=target.design.rows[rows].tolist(), m_shot=m_shot,
-        held_out=held_out, reach=float(reach.mean()), level_half=half, run_variance=0.0,
+        held_out=held_out, reach=float(reach.mean()), level_half=_half_width(estimate, target, noise), run_variance=0.0,
     )  # fmt: skip
 
 
@@ -183,14 +167,16 @@ def _loss_forecast(
     level_half: float | None,
     run_variance: float,
 ) -> Forecast:
+    """`log_losses`: forecast ln L of each run at its last x, `reach` of ln x away from its level."""
     predicted = float(np.mean(np.exp(log_losses)))
     actual = float(np.mean(target.loss[target.last]))
-    variance = _point_variance(estimate, target) / target.design.num_runs + run_variance
-    _, k_interval = estimate.law_k(target.size)
+    slope_of_runs = (_run_slope_sd(estimate) * estimate.law_k(target.size)[0] * reach) ** 2
+    scored = _point_variance(estimate, target, log_losses, target.last)
+    variance = (scored + slope_of_runs) / target.design.num_runs + run_variance
+    slope_half, noise_half = _curve_slope_half(estimate, target), _half_width(estimate, target, variance)
     interval = mean = None
-    noise_half = _half_width(estimate, target, variance)
-    if k_interval is not None and level_half is not None and noise_half is not None:
-        curve_half = math.hypot(level_half, reach * (k_interval.high - k_interval.low) / 2)
+    if slope_half is not None and level_half is not None and noise_half is not None:
+        curve_half = math.hypot(level_half, reach * slope_half)
         mean = _around(predicted, curve_half, "mean curve")
         interval = _around(predicted, math.hypot(curve_half, noise_half), "prediction")
     return Forecast(
@@ -204,7 +190,7 @@ def _loss_forecast(
         target_size=target.size,
         trained_on=_sizes(estimate),
         m_shot=m_shot,
-        at_x=float(np.exp(target.design.log_x.max())),
+        at_x=float(np.exp(target.design.log_x[target.last].max())),
         predicted=predicted,
         interval=interval,
         actual=actual,
@@ -215,6 +201,21 @@ def _loss_forecast(
     )
 
 
+def _curve_slope_half(estimate: Estimate, target: Target) -> float | None:
+    """Half-width of the 95% interval of the size's true k: that of the law, and how far sizes lie off it."""
+    _, interval = estimate.law_k(target.size)
+    if interval is None:
+        return None
+    half = (interval.high - interval.low) / 2
+    scatter = law_scatter(estimate)
+    return half if scatter is None else math.hypot(half, t_quantile(scatter[1]) * scatter[0])
+
+
+def _run_slope_sd(estimate: Estimate) -> float:
+    """Standard deviation of k between runs of one size, relative to k; 0 where nothing shows it."""
+    return estimate.spread.slope_sd or 0.0
+
+
 def _around(loss: float, half: float, method: str) -> Interval:
     """loss times e^-half to e^half. A loss ends at 1; e^700 is where doubles end."""
     return Interval(loss * math.exp(-half), min(loss * math.exp(min(half, 700.0)), max(loss, 1.0)), method)
@@ -223,7 +224,7 @@ def _around(loss: float, half: float, method: str) -> Interval:
 def _x_outside(estimate: Estimate, target: Target) -> float:
     """How far the last x lies beyond those seen, in units of the range of ln x seen."""
     seen = estimate.design.log_x
-    return max(float(target.design.log_x.max() - seen.max()) / float(np.ptp(seen)), 0.0)
+    return max(float(target.design.log_x[target.last].max() - seen.max()) / float(np.ptp(seen)), 0.0)
 
 
 def _size_outside(estimate: Estimate, target: Target) -> float:
@@ -238,10 +239,15 @@ def _nearest(estimate: Estimate, target: Target) -> int:
     return int(np.argmin(np.abs(np.log(estimate.design.sizes / target.size))))
 
 
-def _point_variance(estimate: Estimate, target: Target) -> float:
-    """Variance of one ln L of the target about its curve, on the scale seen in the nearest size of the estimation."""
+def _point_variance(estimate: Estimate, target: Target, log_losses: FloatArray, rows: IntArray) -> float:
+    """Mean variance of ln L of these rows of the target about its curve, were their losses these.
+
+    On the scale seen in the nearest size of the estimation: what was measured of the target takes no part.
+    """
     scale = float(estimate.spread.point[_nearest(estimate, target)])
-    return scale / float(np.mean(target.moments.weight[target.last]))
+    attempts = target.attempts[rows]
+    weight = point_weight(target.estimator, np.exp(np.minimum(log_losses, 0.0)), attempts)
+    return scale * float(np.mean(1 / weight))
 
 
 def _half_width(estimate: Estimate, target: Target, variance: float) -> float | None:

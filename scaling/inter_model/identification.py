@@ -66,7 +66,7 @@ def n0_profile(estimate: Estimate) -> tuple[Interval, bool, bool] | None:
     sizes, moments = estimate.design.sizes, estimate.law_moments
     assert estimate.form is not None
     assert estimate.theta is not None
-    known = [each for each in estimate.covariances if each is not None]
+    known = estimate.covariances.known
     if not known:
         return None
     jacobian = estimate.form.jacobian(estimate.theta, sizes)

@@ -55,8 +55,8 @@ def _late(estimate: Estimate, line: _TwoLines, inflation: float) -> LateSlope:
     xx = float(estimate.free.xx[line.size])
     scale = float(line.residual @ line.residual) / line.df * inflation
     half = t_quantile(max(line.df / inflation, 1.0)) * math.sqrt(scale)
-    if estimate.spread.between is not None:
-        between = float(estimate.spread.between[line.size])
+    if estimate.spread.noise_ratio is not None:
+        between = float(estimate.spread.point[line.size]) * estimate.spread.noise_ratio
         half = max(half, t_quantile(estimate.spread.between_df) * math.sqrt(between))
     return LateSlope(
         size=line.size,

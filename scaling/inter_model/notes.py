@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scaling.inter_model.estimate import Estimate
-from scaling.inter_model.results import FormChoice, FormComparison, SizeFit
+from scaling.inter_model.results import FormChoice, SizeFit
 from scaling.observations import Observations
 from scaling.regression.intervals import MIN_EVALUATIONS
 from scaling.results import Check
@@ -35,9 +35,15 @@ def check_short_runs(sizes: Sequence[SizeFit]) -> list[Check]:
     if not short_sizes:
         return []
     fewest = min(max(run.num_evaluations for run in size.runs) for size in short_sizes)
+    named = ", ".join(short(size.num_params) for size in short_sizes)
+    consequence = (
+        "no interval from within runs"
+        if len(short_sizes) == len(sizes)
+        else "how their noise correlates is taken from the longer runs"
+    )
     message = (
-        f"Fewer than {MIN_EVALUATIONS} evaluations a run inside the window (least: {fewest}): no interval from within "
-        "runs. Evaluate more often, or widen the window."
+        f"Fewer than {MIN_EVALUATIONS} evaluations a run inside the window (least: {fewest}) at {named}: "
+        f"{consequence}. Evaluate more often, or widen the window."
     )
     return [Check("SHORT", "note", float(fewest), float(MIN_EVALUATIONS), short_sizes[0].num_params, message)]
 
@@ -77,42 +83,16 @@ def check_learning_rate(observations: Observations, sizes: Sequence[SizeFit]) ->
     return [Check("LR", "note", float(rates[0]), None, None, message)]
 
 
-def check_form(estimate: Estimate, forms: Sequence[FormComparison], choice: FormChoice | None = None) -> list[Check]:
-    """Whether another k(N) describes or forecasts the sizes as well."""
-    if estimate.form is None or not forms:
+def check_form(estimate: Estimate, choice: FormChoice | None) -> list[Check]:
+    """Whether another k(N) describes or forecasts the sizes as well as the one that was asked for."""
+    if estimate.form is None or choice is None:
         return []
-    asked = next((each for each in forms if each.k_form == estimate.form.name), None)
-    if asked is None:
-        message = (
-            f"Too few sizes ({estimate.design.num_sizes}) to hold {estimate.form.name} against other forms of k(N)."
-        )
-        return [Check("FORM", "note", None, None, None, message)]
-    rivals = [each for each in forms if each.k_form not in (asked.k_form, "free")]
-    close = [each for each in rivals if each.aicc is not None and asked.aicc is not None and each.aicc < asked.aicc + 4]
-    forecast = [
-        each
-        for each in rivals
-        if each.forecast_error is not None
-        and asked.forecast_error is not None
-        and each.forecast_error < asked.forecast_error
-    ]
-    free = next(each for each in forms if each.k_form == "free")
-    parts = []
-    if free.aicc is not None and asked.aicc is not None and free.aicc < asked.aicc - 4:
-        parts.append(f"AICc prefers a slope for every size to this law ({_signed_delta(free, asked)})")
-    if close:
-        parts.append("AICc does not rule out " + ", ".join(f"{r.k_form} ({_signed_delta(r, asked)})" for r in close))
-    if forecast:
-        parts.append("larger sizes are forecast better by " + ", ".join(each.k_form for each in forecast))
-    if choice is not None and choice.preferred not in (None, asked.k_form):
-        parts.append(f"{choice.by} prefer{'s' if choice.by == 'AICc' else ''} {choice.preferred}")
-    if not parts:
-        return [Check("FORM", "ok", None, None, None, f"No other k(N) does better than {asked.k_form}.")]
-    message = f"The form of k(N) is not settled: {'; '.join(parts)}. Do not claim {asked.k_form} growth from this fit."
+    asked = estimate.form.name
+    others = [name for name in (choice.preferred, *choice.rivals) if name not in (None, asked)]
+    if choice.preferred == asked and not others:
+        return [Check("FORM", "ok", None, None, None, f"No other k(N) does better than {asked}.")]
+    if choice.preferred not in (None, asked):
+        message = f"Another form of k(N) than {asked} is preferred. {choice.message} Do not claim {asked} growth."
+    else:
+        message = f"The form of k(N) is not settled. {choice.message} Do not claim {asked} growth from this fit."
     return [Check("FORM", "note", None, None, None, message)]
-
-
-def _signed_delta(rival: FormComparison, asked: FormComparison) -> str:
-    assert rival.aicc is not None
-    assert asked.aicc is not None
-    return f"{rival.aicc - asked.aicc:+.1f}"

@@ -8,7 +8,7 @@ from scaling.inter_model.estimate import Estimate, estimate
 from scaling.inter_model.half_slopes import half_slopes
 from scaling.inter_model.results import RunFit, SizeFit
 from scaling.observations import Observations
-from scaling.regression.design import Design, Moments
+from scaling.regression.design import Design, Moments, last_together
 from scaling.results import Interval
 
 
@@ -55,7 +55,7 @@ def _one(
         num_evaluations=len(rows),
         baseline_loss=_baseline(observations, num_params, design.run_trial[design.runs_of(size)].tolist()),
         first_loss=float(np.mean([run.first_loss for run in runs])),
-        last_loss=float(np.mean([run.last_loss for run in runs])),
+        last_loss=float(np.mean(observations.loss[design.rows[last_together(design, design.runs_of(size))]])),
         k=float(moments.slopes[size]),
         k_se=own.free_se(size),
         k_interval=own.free_interval(size),

@@ -11,7 +11,7 @@ import numpy as np
 
 from scaling.observations import FloatArray, IntArray
 from scaling.regression.design import Design, Moments
-from scaling.regression.intervals import MIN_EVALUATIONS, interval_of, longest_runs, t_quantile
+from scaling.regression.intervals import MIN_EVALUATIONS, Spread, interval_of, longest_runs, t_quantile
 from scaling.results import Interval
 
 Z = 1.959963984540054
@@ -19,7 +19,7 @@ Z = 1.959963984540054
 
 @dataclass(frozen=True, eq=False)
 class Resamples:
-    """Block-bootstrap moments: `xx` and `xk` of shape (draws, sizes), and how many blocks each size had."""
+    """Block-bootstrap moments: `xx` and `xk` of shape (draws, sizes), and how many blocks each long size had."""
 
     xx: FloatArray
     xk: FloatArray
@@ -31,17 +31,17 @@ class Resamples:
         return math.sqrt(fewest / (fewest - 1)) * t_quantile(max(total - num_parameters, 1)) / Z
 
 
-def resample(
-    design: Design, moments: Moments, *, draws: int, seed: int, autocorrelation: float | None
-) -> Resamples | None:
+def resample(design: Design, moments: Moments, spread: Spread, *, draws: int, seed: int) -> Resamples | None:
     """Draw blocks of evaluations with replacement, pooled over the runs of a size, and sum their moments.
 
-    Blocks are a fifth of the run (a third where neighbours correlate above .8), three evaluations at least. None
-    where some size has no run of `MIN_EVALUATIONS` evaluations: two blocks tell nothing.
+    Blocks are a fifth of the run (a third where neighbours correlate above .8), three evaluations at least. Two blocks
+    tell nothing, so the slope of a size without a run of `MIN_EVALUATIONS` evaluations is drawn from a normal
+    distribution with its variance within runs instead; None where all sizes are like that.
     """
-    if draws < 1 or np.any(longest_runs(design) < MIN_EVALUATIONS):
+    if draws < 1 or spread.within is None:
         return None
-    parts = 3 if (autocorrelation or 0.0) > 0.8 else 5
+    is_long = longest_runs(design) >= MIN_EVALUATIONS
+    parts = 3 if (spread.autocorrelation or 0.0) > 0.8 else 5
     block, block_size = _blocks(design, parts)
     rng = np.random.Generator(np.random.PCG64(seed))
     sums = [
@@ -51,13 +51,19 @@ def resample(
     xx = np.empty((draws, design.num_sizes))
     xk = np.empty((draws, design.num_sizes))
     for size in range(design.num_sizes):
+        if not is_long[size]:
+            xx[:, size] = moments.xx[size]
+            root = math.sqrt(float(spread.within[size] * moments.xx[size]))
+            xk[:, size] = moments.xk[size] + root * rng.standard_normal(draws)
+            continue
         mine = np.flatnonzero(block_size == size)
         counts = rng.multinomial(len(mine), np.full(len(mine), 1 / len(mine)), size=draws)
         w, wx, wy, wxx, wxy = (counts @ each[mine] for each in sums)
         # A draw of one short block over and over has no spread in x; it must weigh nothing, not divide by zero.
         xx[:, size] = np.maximum(wxx - wx**2 / w, 1e-9 * moments.xx[size])
         xk[:, size] = -(wxy - wx * wy / w)
-    return Resamples(xx=xx, xk=xk, blocks=np.bincount(block_size, minlength=design.num_sizes))
+    blocks = np.bincount(block_size, minlength=design.num_sizes)[is_long]
+    return Resamples(xx=xx, xk=xk, blocks=blocks)
 
 
 def percentile_interval(draws: FloatArray, centre: float, widening: float, *, log: bool = False) -> Interval:

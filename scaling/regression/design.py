@@ -98,6 +98,16 @@ def design_of(observations: Observations, rows: BoolArray) -> Design:
     )
 
 
+def last_together(design: Design, runs: IntArray) -> IntArray:
+    """For each of these runs, the position in the design of its evaluation nearest to the largest ln x all reached.
+
+    The last losses of runs that end at different x are not of one moment, and their mean would be of none.
+    """
+    mine = [np.flatnonzero(design.run == run) for run in runs]
+    end = min(float(design.log_x[rows].max()) for rows in mine)
+    return np.array([rows[np.argmin(np.abs(design.log_x[rows] - end))] for rows in mine], dtype=np.int64)
+
+
 def moments_of(design: Design, log_loss: FloatArray, weight: FloatArray) -> Moments:
     """Centre each run on its weighted mean and sum over runs and sizes."""
     runs, sizes = design.num_runs, design.num_sizes

@@ -21,20 +21,21 @@ MAX_ITERATIONS = 100
 TOLERANCE = 1e-9  # of ln mu, at convergence
 MAX_LOG_STEP = 2.0  # of ln mu in one iteration: zero counts would otherwise throw it to minus infinity
 LOWEST_LOG_LOSS = -14.0  # a fitted loss below one in a million: only zeros ask for it
+MOSTLY_COUNTED = 0.5  # share of rows with counts from which `auto` reads counts, and leaves out the rows without
 MAX_WEIGHT_RATIO = 100.0  # inside one run
 
 
 def choose_estimator(estimator: str, observations: Observations) -> str:
     """Resolve `auto`, and refuse an estimator that these evaluations cannot feed."""
     if estimator == "auto":
-        return "qb" if observations.has_counts else "ols-log"
+        return "qb" if observations.counted_share >= MOSTLY_COUNTED else "ols-log"
     if estimator not in ESTIMATORS:
         raise FitError(f"estimator {estimator!r} is unknown. Choose auto, {', '.join(ESTIMATORS)}.")
-    if estimator == "qb" and not observations.has_counts:
+    if estimator == "qb" and observations.counted_share == 0.0:
         raise FitError(
-            "estimator 'qb' weighs evaluations by their counts, but some of them carry a score without counts (exact "
-            "answer probabilities). Use --estimator ols-log, or huber where single evaluations are far off, or select "
-            "a benchmark that was scored by sampling."
+            "estimator 'qb' weighs evaluations by their counts, but these carry scores without counts (exact answer "
+            "probabilities). Use --estimator ols-log, or huber where single evaluations are far off, or select a "
+            "benchmark that was scored by sampling."
         )
     return estimator
 
@@ -97,14 +98,24 @@ def dispersion(observations: Observations, design: Design, moments: Moments) -> 
     return float(np.mean(np.diff(pearson)[neighbours] ** 2) / 2)
 
 
-def _weights(estimator: str, mu: FloatArray, attempts: FloatArray, run: IntArray) -> FloatArray:
-    """Inverse variance of the working response, up to a constant; n mu / (1 - mu) for a binomial loss mu.
+def point_weight(estimator: str, loss: FloatArray, attempts: FloatArray | float) -> FloatArray:
+    """Weight of an evaluation whose expected loss is `loss`: the inverse variance of its ln L, up to a constant.
 
-    1 - mu is kept above 1/n, or a loss near 1 would own the fit; the weights of a run stay within a factor of 100.
+    n mu / (1 - mu) for a binomial loss mu of n attempts; 1 - mu is kept above 1/n, or a loss near 1 would own the fit.
     """
     if estimator == "linear-ls":
-        return mu**2
-    weight = attempts * mu / np.maximum(1.0 - mu, 1.0 / attempts)
+        return loss**2
+    if estimator != "qb":
+        return np.ones_like(loss)
+    weight: FloatArray = attempts * loss / np.maximum(1.0 - loss, 1.0 / attempts)
+    return weight
+
+
+def _weights(estimator: str, mu: FloatArray, attempts: FloatArray, run: IntArray) -> FloatArray:
+    """Weights of all rows; those of a binomial run stay within a factor of 100."""
+    weight = point_weight(estimator, mu, attempts)
+    if estimator != "qb":
+        return weight
     starts = np.flatnonzero(np.diff(run, prepend=-1))
     largest = np.repeat(np.maximum.reduceat(weight, starts), np.diff(starts, append=len(run)))
     capped: FloatArray = np.maximum(weight, largest / MAX_WEIGHT_RATIO)

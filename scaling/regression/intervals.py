@@ -4,8 +4,9 @@ Points of one trajectory are correlated, so an interval that treats them as inde
 sources are measured where the data allow it, and the wider interval is reported. Within runs: the law's parameters
 by resampling blocks of evaluations, a single slope by inflating its variance for autocorrelation (five blocks, of
 which the first holds half of the leverage, make too rough a bootstrap for one slope). Between runs: how far slopes
-of runs of the same size lie apart. One seed leaves only the first; runs shorter than `MIN_EVALUATIONS` leave only the
-second; with neither there is no interval.
+of runs of the same size lie apart. One seed leaves only the first; a study in which every run is shorter than
+`MIN_EVALUATIONS` leaves only the second; with neither there is no interval. A size with short runs beside others with
+long ones has its noise from its own residuals and its autocorrelation from theirs.
 """
 
 import math
@@ -26,8 +27,10 @@ MIN_EVALUATIONS = 8
 class Spread:
     """Variance scales per size: Var(ln L) = point / weight, Var(k) = within / xx or between / xx.
 
-    `within` carries the autocorrelation; `between` is what runs of one size show, as a multiple of `point` pooled over
-    all sizes, because two runs of one size alone say next to nothing.
+    `within` carries the autocorrelation. `between` is what runs of one size show, pooled over all sizes, because two
+    runs of one size alone say next to nothing; it is the larger of two readings of the same differences, `noise_ratio`
+    times `point` (runs differ as noise does) and `within` with runs whose k differ by `slope_sd` times k (they differ
+    as learning does, so the steepest sizes differ most).
     """
 
     point: FloatArray
@@ -35,6 +38,8 @@ class Spread:
     within_df: FloatArray
     between: FloatArray | None
     between_df: int
+    noise_ratio: float | None
+    slope_sd: float | None
     autocorrelation: float | None
     inflation: float
 
@@ -97,13 +102,24 @@ def spread_of(design: Design, moments: Moments) -> Spread:
     points, runs = np.bincount(design.size), np.bincount(design.run_size)
     point = _point_variance(design, residual, points - runs - 1)
     between_df = design.num_runs - design.num_sizes
-    long_enough = bool(np.all(longest_runs(design) >= MIN_EVALUATIONS))
+    within = point * inflation if np.any(longest_runs(design) >= MIN_EVALUATIONS) else None
+    between = noise_ratio = slope_sd = None
+    if between_df >= 2:
+        noise_ratio = _between_ratio(design, moments, point) / between_df
+        between = point * noise_ratio
+    if within is not None and between is not None:
+        slope_sd = _slope_sd(design, moments, within)
+        learning = (slope_sd * moments.slopes) ** 2 * _runs_share(design, moments)
+        few = t_quantile(steep_df(moments.slopes[design.run_size], between_df)) / t_quantile(between_df)
+        between = np.maximum(between, within + few**2 * learning)
     return Spread(
         point=point,
-        within=point * inflation if long_enough else None,
+        within=within,
         within_df=np.maximum(points / inflation - runs - 1, 1.0),
-        between=point * _between_ratio(design, moments, point) / between_df if between_df >= 2 else None,
+        between=between,
         between_df=between_df,
+        noise_ratio=noise_ratio,
+        slope_sd=slope_sd,
         autocorrelation=r1,
         inflation=inflation,
     )
@@ -122,6 +138,35 @@ def _between_ratio(design: Design, moments: Moments, point: FloatArray) -> float
     gap = moments.run_xk - moments.slopes[design.run_size] * moments.run_xx
     scale = point[design.run_size] * moments.run_xx
     return float(np.sum(np.divide(gap**2, scale, out=np.zeros_like(gap), where=scale > 0)))
+
+
+def _slope_sd(design: Design, moments: Moments, within: FloatArray) -> float:
+    """Standard deviation of k of runs of one size, relative to k, beyond what noise inside runs explains.
+
+    Method of moments on Q = sum over runs of xx_run (k_run - k)^2 / within, whose mean is one for every repeat and
+    slope_sd^2 k^2 / within times what a size's runs leave of their xx.
+    """
+    if not np.all(within > 0):
+        return 0.0
+    excess = _between_ratio(design, moments, within) - (design.num_runs - design.num_sizes)
+    left = moments.xx - _runs_share(design, moments)
+    reach = float(np.sum(moments.slopes**2 * left / within))
+    return math.sqrt(max(excess, 0.0) / reach) if reach > 0 else 0.0
+
+
+def steep_df(slopes: FloatArray, df: int) -> float:
+    """Degrees of freedom with which runs of these slopes know a relative difference in k (Satterthwaite): the steepest
+    show nearly all of it.
+    """
+    squares = slopes**2
+    total = float(np.sum(squares**2)) * len(squares)
+    return max(df * float(np.sum(squares)) ** 2 / total, 1.0) if total > 0 else float(df)
+
+
+def _runs_share(design: Design, moments: Moments) -> FloatArray:
+    """sum xx_run^2 / xx of each size: xx times the variance of k when every run's own k has a variance of 1."""
+    share: FloatArray = sum_by(design.run_size, moments.run_xx**2, design.num_sizes) / moments.xx
+    return share
 
 
 def longest_runs(design: Design) -> IntArray:
@@ -153,25 +198,38 @@ def slope_interval(spread: Spread, moments: Moments, size: int) -> Interval | No
     return wider(within, between)
 
 
-def law_covariances(
-    design: Design, moments: Moments, spread: Spread, form: KForm, theta: FloatArray
-) -> tuple[Covariance | None, Covariance | None]:
-    """Covariance of theta within and between runs, each None where the data have no say.
+@dataclass(frozen=True, eq=False)
+class LawCovariances:
+    """Covariances of theta: from noise within runs, and from differences between them; None, or none, if not known.
 
-    Between: three runs of every size give a sandwich clustered by run (CR1) with t(runs - parameters); two give
-    the pooled variance between runs of a size, with one degree of freedom for every repeat.
+    Between: the pooled variance between runs of a size, with one degree of freedom for every repeat, and from three
+    runs of every size on a sandwich clustered by run (CR1) with t(runs - parameters). The wider one counts: the first
+    takes runs to differ alike everywhere, the second rests on the few runs that know most.
     """
+
+    within: Covariance | None = None
+    between: tuple[Covariance, ...] = ()
+
+    @property
+    def known(self) -> tuple[Covariance, ...]:
+        """All of them."""
+        return (*(() if self.within is None else (self.within,)), *self.between)
+
+
+def law_covariances(design: Design, moments: Moments, spread: Spread, form: KForm, theta: FloatArray) -> LawCovariances:
+    """Covariances of theta within and between runs."""
     jacobian = form.jacobian(theta, design.sizes)
     information = jacobian.T @ (moments.xx[:, None] * jacobian)
     if not np.all(np.isfinite(information)) or np.linalg.cond(information) > 1e14:
-        return None, None
+        return LawCovariances()
     bread = np.linalg.inv(information).astype(np.float64)
 
     def sandwich(scale: FloatArray) -> FloatArray:
         filling: FloatArray = jacobian.T @ ((scale * moments.xx)[:, None] * jacobian)
         return bread @ filling @ bread
 
-    within = between = None
+    within = None
+    between = []
     if spread.within is not None:
         df = max(float(spread.within_df.sum()) - len(theta), 1.0)
         within = Covariance(sandwich(spread.within), df, "autocorrelated residuals")
@@ -180,10 +238,10 @@ def law_covariances(
         gap = moments.run_xk - form.slopes(theta[None], design.sizes)[0][design.run_size] * moments.run_xx
         score = gap[:, None] * jacobian[design.run_size]
         meat = score.T @ score * design.num_runs / (design.num_runs - 1)
-        between = Covariance(bread @ meat @ bread, float(df_clustered), "runs (CR1)")
-    elif spread.between is not None:
-        between = Covariance(sandwich(spread.between), float(spread.between_df), "runs (pooled)")
-    return within, between
+        between.append(Covariance(bread @ meat @ bread, float(df_clustered), "runs (CR1)"))
+    if spread.between is not None:
+        between.append(Covariance(sandwich(spread.between), float(spread.between_df), "runs (pooled)"))
+    return LawCovariances(within, tuple(between))
 
 
 def level_variance(design: Design, moments: Moments, spread: Spread) -> FloatArray | None:

@@ -16,6 +16,8 @@ from scaling.regression.intervals import MIN_EVALUATIONS
 
 MOST_POINTS = 200  # of one run: a longer one is averaged to as many, which a curve over the whole run does not notice
 EACH_P = 0.01
+EXACT = 1e-18  # of the sum of squares: what rounding leaves
+TINY = 1e-20  # sum of squares of ln L: a constant loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +46,14 @@ def curvature(design: Design, moments: Moments) -> tuple[float, list[int]] | Non
     tested = [_cubic_gain(mine, correlation) for mine in by_size]
     gains, rss = np.array([gain for gain, _ in tested]), sum(left for _, left in tested)
     df = sum(len(run.x) for run in runs) - design.num_runs - 3 * design.num_sizes
-    if df < 1 or rss <= 0:
+    if df < 1:
         return None
+    total = sum(float(np.sum((run.root * run.y) ** 2)) for run in runs)
+    if total <= TINY:
+        return 1.0, []
+    if rss <= EXACT * total:  # no noise to hold it against
+        bends = [int(size) for size in np.flatnonzero(gains > EXACT * total)]
+        return (0.0 if bends else 1.0), bends
     terms = 2 * design.num_sizes
     joint = float(fdtrc(terms, df, float(gains.sum()) / rss * df / terms))
     each = fdtrc(2, df, gains / rss * df / 2)

@@ -181,8 +181,38 @@ def test_rows_that_have_changed_or_gone_or_come_are_named() -> None:
         connection.execute(text("UPDATE attempt SET live_through_step = 19 WHERE trial_id = 1"))
     said = " ".join(rlsweep("fit", "--rerun", str(fit_id), exit_code=1).stdout.split())
     assert f"Fit {fit_id} cannot be made again" in said
-    assert "1 evaluations measured something else then: 7" in said
-    assert "1 evaluations are not live any more" in said
+    assert "1 evaluation changed: synthetic-500000000, seed 1, step 6, heldout (exact): score 0.123 now" in said
+    assert "1 evaluation gone: synthetic-500000000, seed 1, step 20, heldout (exact): score 0." in said
+
+
+@pytest.mark.usefixtures("study")
+def test_rows_that_a_file_replaced_are_named_with_both_scores(folder: Path) -> None:
+    fit_id = fitted("--x", "data")["fit_id"]
+    with (folder / "curves.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    was, rows[3]["score"] = float(rows[3]["score"]), "0.25"
+    written(folder / "curves.csv", rows)
+    rlsweep("import", "csv", "curves.csv", "--sweep", "study", "--replace")
+    done = json.loads(rlsweep("fit", "--rerun", str(fit_id), "--json", exit_code=1).stdout)
+    (changed,) = done["changed"]
+    assert (changed["model"], changed["seed"], changed["step"]) == (rows[3]["model"], 1, 3)
+    assert (changed["was"], changed["now"]) == (pytest.approx(was), 0.25)
+    assert (done["is_same"], done["gone"], done["new"]) == (None, [], [])
+    said = rlsweep("fit", "--rerun", str(fit_id), exit_code=1).stdout
+    assert f"step 3, heldout (exact): score {was:.4g} -> 0.25" in said
+
+
+@pytest.mark.usefixtures("study")
+def test_a_fit_is_made_again_from_equal_rows_under_other_numbers(folder: Path) -> None:
+    fit_id = fitted("--x", "data")["fit_id"]
+    with (folder / "curves.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    kept, rows[3]["score"] = rows[3]["score"], "0.25"
+    for score in ("0.25", kept):
+        rows[3]["score"] = score
+        written(folder / "curves.csv", rows)
+        rlsweep("import", "csv", "curves.csv", "--sweep", "study", "--replace")
+    assert "comes out the same, to the bit" in rlsweep("fit", "--rerun", str(fit_id)).stdout
 
 
 @pytest.mark.usefixtures("study")
@@ -192,7 +222,8 @@ def test_rows_that_have_come_since_change_nothing(folder: Path) -> None:
     rlsweep("import", "csv", "more.csv", "--sweep", "study")
     said = rlsweep("fit", "--rerun", str(fit_id)).stdout
     assert "comes out the same, to the bit" in said
-    assert "42 evaluations have come since" in said
+    assert "42 evaluations new, and not in it:" in said
+    assert "and 37 more; --json has all" in said
 
 
 def test_a_fit_that_is_not_there_is_refused(folder: Path) -> None:
@@ -225,6 +256,13 @@ def test_a_budget_is_predicted_for_a_loss(folder: Path) -> None:
     )  # fmt: skip
     assert budget["low"] < truth < budget["high"]
     assert "Budgets of a test loss" in page
+    assert "32B" in page
+
+
+def test_a_budget_beyond_every_experiment_is_not_told_in_digits(folder: Path) -> None:
+    imported(folder, curves())
+    page = rlsweep("predict", "study", "--x", "data", "--size", "500M", "--loss", "0.0001").stdout
+    assert "over 1e30" in page
 
 
 def test_the_frontier_names_the_best_size_at_every_budget(folder: Path) -> None:
@@ -251,11 +289,127 @@ def test_what_cannot_be_forecast_is_refused(folder: Path, arguments: tuple[str, 
         rlsweep(*arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit", "--scope", "sizes"), ("fit", "--k-form", "cubic"), ("plot", "--estimator", "best"),
+        ("fit", "--scope", "intra-model", "--law", "line"), ("predict", "--holdout", "none"),
+        ("fit", "--where", "seed"), ("fit", "--where", "colour=red"), ("frontier", "--where", "seed=9"),
+        ("fit", "--benchmark", "none"), ("fit", "--draws", "many"), ("fit", "--draws", "1"), ("fit", "--margin", "2"),
+        ("predict", "--size", "none"), ("predict", "--at", "nan"), ("predict", "--at", "-5"),
+        ("predict", "--at", "1e30"), ("predict", "--at", "0"), ("predict", "--size", "1e18"),
+        ("predict", "--loss", "1"), ("frontier", "--until", "inf"), ("frontier", "--also", "0"),
+        ("fit", "--from", "-1"), ("fit", "--to", "0"), ("fit", "--from", "9K", "--to", "1K"),
+        ("fit", "--rerun", "1", "--x", "data"), ("plot", "--output", "law.pdf"), ("fit", "--margin", "0.1"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_options_that_can_mean_nothing_end_with_2(folder: Path, arguments: tuple[str, ...]) -> None:
+    imported(folder, curves(SIZES[:3], steps=4))
+    result = CliRunner().invoke(app, list(arguments))
+    ended_with = result.exception.exit_code if isinstance(result.exception, RlsweepError) else result.exit_code
+    assert ended_with == 2
+    assert not rows_of("SELECT id FROM fit")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("fit", "--scope", "data-reuse"), ("fit", "--rerun", "9"), ("fit", "--x", "gpu-hours"), ("plot", "none"),
+     ("fit", "--x", "data", "--from", "1e9"), ("fit", "--estimator", "qb")],
+    ids=" ".join,
+)  # fmt: skip
+def test_data_that_bear_no_fit_end_with_1(folder: Path, arguments: tuple[str, ...]) -> None:
+    rows = [{**row, "problems": None} for row in curves(SIZES[:3], steps=4)]
+    imported(folder, rows)
+    with pytest.raises(RlsweepError) as refused:
+        rlsweep(*arguments)
+    assert refused.value.exit_code == 1
+
+
+def test_amounts_are_typed_as_they_are_printed(folder: Path) -> None:
+    imported(folder, curves())
+    arguments = ("predict", "study", "--x", "data", "--json")
+    typed = json.loads(rlsweep(*arguments, "--size", "70b", "--size", "7B", "--at", "20.5K", "--from", "1K").stdout)
+    digits = json.loads(
+        rlsweep(*arguments, "--size", "70e9", "--size", "7e9", "--at", "20500", "--from", "1000").stdout
+    )
+    assert typed == digits
+    assert [each["num_params"] for each in typed["predictions"]] == [SIZES[3], 70_000_000_000]
+    held_out = fitted("--x", "data", "--holdout", "32B")
+    assert [each["num_params"] for each in held_out["sizes"] if each["held_out"]] == [SIZES[-1]]
+    assert "70B" in rlsweep("frontier", "study", "--also", "70B", "--until", "1e24").stdout
+
+
+def test_an_axis_that_was_not_asked_for_is_one_that_the_data_have_and_is_said(folder: Path) -> None:
+    imported(folder, [{**row, "flops": None, "tokens": None} for row in curves(SIZES[:4])])
+    result = rlsweep("fit", "study", "--json")
+    assert result.stderr == (
+        "rlsweep: These runs have no FLOPs: taken over prompts, as by --x data. They have --x steps as well.\n"
+    )
+    fit = json.loads(result.stdout)
+    assert fit["x_kind"] == "samples"
+    ((x, settings),) = rows_of("SELECT x, settings FROM fit")
+    assert (x, json.loads(settings)["x"]) == ("samples", "samples")
+    assert "comes out the same" in rlsweep("fit", "--rerun", str(fit["fit_id"])).stdout
+    for command in ("plot", "predict", "frontier"):
+        assert "taken over prompts" in rlsweep(command, "study").stderr
+    with pytest.raises(RlsweepError, match="these runs have no flops, which the law is asked over"):
+        rlsweep("fit", "study", "--x", "compute")
+
+
+@pytest.mark.parametrize("command", ["fit", "plot", "predict", "frontier"])
+def test_the_help_shows_what_is_taken_where_an_option_is_left_out(command: str) -> None:
+    said = " ".join(rlsweep(command, "--help").stdout.replace("│", " ").split())
+    assert "[default: saturating]" in said
+    assert "[default: rlsweep.db]" in said
+
+
+def test_plot_makes_any_fit_that_fit_makes(folder: Path) -> None:
+    def options_of(command: str) -> set[str]:
+        shown = rlsweep(command, "--help").stdout
+        return {word for line in shown.splitlines() for word in line.split() if word.startswith("--")}
+
+    assert options_of("fit") - options_of("plot") == {"--rerun", "--report", "--json"}
+    imported(folder, curves(SIZES[:4]))
+    kept = fitted("--x", "data", "--k-form", "power", "--estimator", "huber", "--draws", "50", "--to", "10K")["fit_id"]
+    drawn = rlsweep(
+        "plot", "study", "--x", "data", "--k-form", "power", "--estimator", "huber", "--draws", "50", "--to", "10K"
+    ).stdout
+    assert f"Drew fit {kept}: study.png, study.svg" in drawn
+
+
+@pytest.mark.parametrize(
+    ("place", "png"),
+    [
+        ("some/new/folder/law.png", "some/new/folder/law.png"), ("law.SVG", "law.png"), ("law-2.5", "law-2.5.png"),
+        ("there", "there/study.png"),
+    ],
+)  # fmt: skip
+def test_a_figure_is_written_where_it_was_asked_for(folder: Path, place: str, png: str) -> None:
+    (folder / "there").mkdir()
+    imported(folder, curves(SIZES[:1]))
+    rlsweep("plot", "study", "--x", "data", "-o", place)
+    assert (folder / png).read_bytes().startswith(b"\x89PNG")
+    assert (folder / png).with_suffix(".svg").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("plot", "--output", "curves.csv/law"), ("fit", "--report", "curves.csv/law.md")]
+)
+def test_a_place_that_cannot_be_written_is_one_clear_error_before_the_work(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
+    imported(folder, curves(SIZES[:1]))
+    with pytest.raises(RlsweepError, match=f"Cannot write curves.csv/law.*Choose another place with {arguments[1]}"):
+        rlsweep(*arguments, "--x", "data")
+    assert not rows_of("SELECT id FROM fit")
+
+
 @pytest.mark.usefixtures("study")
 @pytest.mark.parametrize("arguments", SCOPES, ids=lambda arguments: arguments[1])
 def test_a_report_says_what_was_found_and_how_it_was_made(folder: Path, arguments: tuple[str, ...]) -> None:
-    fit_id = fitted(*arguments, "--report", "page.md")["fit_id"]
-    page = (folder / "page.md").read_text()
+    fit_id = fitted(*arguments, "--report", "new/page.md")["fit_id"]
+    page = (folder / "new" / "page.md").read_text()
     assert page.startswith(f"# Fit {fit_id}: ")
     headings = [line for line in page.splitlines() if line.startswith("## ")]
     assert headings[0] == "## What was found"
@@ -265,12 +419,7 @@ def test_a_report_says_what_was_found_and_how_it_was_made(folder: Path, argument
     assert any(line.startswith("| ") for line in page.splitlines())
     assert "None" not in page
     assert "nan" not in page
-
-
-def test_a_report_that_cannot_be_written_is_one_clear_error(folder: Path) -> None:
-    imported(folder, curves(SIZES[:3]))
-    with pytest.raises(RlsweepError, match="Cannot write none/page"):
-        rlsweep("fit", "study", "--x", "data", "--report", "none/page.md")
+    assert "e+" not in page  # amounts are written as they are typed
 
 
 @pytest.mark.usefixtures("study")

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from db.errors import SpecError
-from orchestrator.fitting import FitOptions, settings_of
-from scaling.errors import FitError
+from orchestrator.fitting import FitOptions, Request, requested
 from scaling.selection import select
 from scaling.settings import FitSettings, where_of
 
@@ -19,8 +18,15 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
+TRAINED: list[dict[str, Any]] = [{**row, "step": 3, "samples": 96} for row in ROWS]
+
+
 def resolved(in_file: dict[str, Any] | None = None, **options: Any) -> FitSettings:
-    return settings_of(FitOptions(**options), in_file, ROWS)
+    return requested(FitOptions(**options), in_file, ROWS).settings
+
+
+def asked_of(rows: list[dict[str, Any]], **options: Any) -> Request:
+    return requested(FitOptions(**options), None, rows)
 
 
 def test_the_sweep_files_settings_hold_unless_the_command_line_says_otherwise() -> None:
@@ -48,7 +54,8 @@ def test_a_scope_keeps_its_own_axis_whatever_default_the_file_was_given() -> Non
         ({"scope": "sizes"}, "--scope sizes: expected one of inter-model, intra-model"),
         ({"x": "prompts"}, "--x prompts: expected one of data, compute, paper-compute"),
         ({"where": ["model"]}, "--where model: write it as COLUMN=VALUE"),
-        ({"holdout": ["a"]}, "--holdout a: write it as model=NAME"),
+        ({"holdout": ["c"]}, "model c: no evaluated model has that name or size; known: a .10., b .20."),
+        ({"in_domain": "gsm9k", "scope": "transfer"}, "--in-domain gsm9k: no evaluation is of that benchmark"),
     ],
 )
 def test_what_is_not_understood_is_refused(options: dict[str, Any], why: str) -> None:
@@ -61,17 +68,62 @@ def test_what_is_not_understood_is_refused(options: dict[str, Any], why: str) ->
     [
         ({"scope": "transfer", "k_form": "power"}, "k_form = 'power' means nothing to a fit of scope transfer"),
         ({"scope": "data-reuse", "x": "compute"}, "a fit of scope data-reuse is made over data, not over compute"),
-        ({"holdout": ["model=c"]}, "model c: no evaluated model has that name; known: a, b"),
+        ({"holdout": ["model=c"]}, "model c: no evaluated model has that name or size; known: a .10., b .20."),
         ({"draws": -1}, "draws = -1"),
+        ({"draws": 1}, "draws = 1: give 40 to 1,000,000, as 1000, or 0"),
+        ({"k_form": "cubic"}, "form 'cubic' is unknown. Choose one of saturating, "),
+        ({"estimator": "best"}, "estimator 'best' is unknown. Choose one of auto, "),
+        ({"scope": "intra-model", "laws": ["line"]}, "law of a curve 'line' is unknown. Choose one of log-linear, "),
+        ({"scope": "data-reuse", "margin": 2.0}, "margin = 2: give a share between 0 and 1"),
+        ({"x": "data", "from_x": 40e3, "to_x": 1e3}, "the window from 40K to 1K holds nothing"),
     ],
 )
 def test_what_a_scope_has_no_use_for_is_refused(options: dict[str, Any], why: str) -> None:
-    with pytest.raises(FitError, match=why):
+    with pytest.raises(SpecError, match=why):
         resolved(**options)
 
 
-def test_models_held_out_are_sizes() -> None:
-    assert resolved(holdout=["model=b"]).holdout == (20,)
+@pytest.mark.parametrize("name", ["model=b", "b", "B", "20"])
+def test_models_held_out_are_sizes(name: str) -> None:
+    assert resolved(holdout=[name]).holdout == (20,)
+
+
+def test_a_size_is_named_as_it_is_printed_or_sold() -> None:
+    def held_out(name: str) -> tuple[int, ...]:
+        near = [("m-7b", 6_530_000_000, 7.6e9), ("n-7b", 6_531_000_000, None), ("m-72b", 70_000_000_000, 72e9)]
+        rows = [{**ROWS[0], "model": model, "num_params": size, "nominal_params": sold} for model, size, sold in near]
+        return asked_of(rows, holdout=[name]).settings.holdout
+
+    assert held_out("70b") == held_out("72B") == held_out("M-72B") == (70_000_000_000,)
+    assert held_out("6531000000") == held_out("6.531e9") == held_out("n-7b") == (6_531_000_000,)
+    with pytest.raises(SpecError, match=r"6\.53B may be any of m-7b \(6,530,000,000 parameters\), n-7b"):
+        held_out("6.53B")
+
+
+def test_a_model_of_the_same_size_that_is_held_out_as_well_is_named() -> None:
+    rows = [*ROWS, {**ROWS[2], "model": "c"}]
+    assert "being of exactly that size: c." in asked_of(rows, holdout=["b"]).remarks[0]
+    assert asked_of(rows, holdout=["20"]).remarks == ()
+
+
+def test_the_axis_that_nobody_asked_for_is_one_that_the_runs_have() -> None:
+    asked = asked_of(TRAINED)
+    assert asked.settings.x == "samples"
+    assert asked.remarks == (
+        "These runs have no FLOPs: taken over prompts, as by --x data. They have --x steps as well.",
+    )
+    assert asked_of([{**row, "flops": 1e9} for row in TRAINED]) == Request(FitSettings(), ())
+
+
+def test_an_axis_that_all_runs_have_goes_before_one_that_some_have() -> None:
+    rows = [{**row, "samples": None} for row in TRAINED[:1]] + [{**row, "tokens": 9} for row in TRAINED]
+    assert asked_of(rows).settings.x == "steps"
+
+
+def test_a_window_of_no_known_axis_is_refused_and_the_whole_of_any_is_not() -> None:
+    with pytest.raises(SpecError, match=r"these runs have no FLOPs\. Say which: --x data, --x steps"):
+        asked_of(TRAINED, from_x=1e18)
+    assert asked_of(TRAINED, from_x=0.0).settings.x == "samples"
 
 
 def test_rows_are_chosen_by_benchmark_and_by_what_trials_differ_in() -> None:
@@ -82,14 +134,16 @@ def test_rows_are_chosen_by_benchmark_and_by_what_trials_differ_in() -> None:
     assert chosen(where=where_of({"tau": ["1", "5"]}.items())) == 2
     assert chosen(where=where_of({"tau": ["5.0"], "model": ["a"]}.items())) == 1
     assert chosen(where=where_of({"tau": ["NULL"]}.items())) == 1
+    sized = [{**row, "num_params": 7_012_000_000 + int(row["num_params"])} for row in ROWS]
+    assert len(select(sized, FitSettings(where=where_of({"num_params": ["7.01b"]}.items())))) == 3
 
 
 def test_a_value_that_no_row_has_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(FitError, match=r"benchmark = gsm9k: no evaluation has that\. There are: gsm8k, heldout"):
+    with pytest.raises(SpecError, match=r"benchmark = gsm9k: no evaluation has that\. There are: gsm8k, heldout"):
         select(ROWS, FitSettings(benchmark="gsm9k"))
-    with pytest.raises(FitError, match=r"where tau = 7: no evaluation has that\. There are: 1, 5, NULL"):
+    with pytest.raises(SpecError, match=r"where tau = 7: no evaluation has that\. There are: 1, 5, NULL"):
         select(ROWS, FitSettings(where=where_of({"tau": ["1", "7"]}.items())))
-    with pytest.raises(FitError, match="where colour: rows cannot be chosen by it"):
+    with pytest.raises(SpecError, match="where colour: rows cannot be chosen by it"):
         select(ROWS, FitSettings(where=where_of({"colour": ["red"]}.items())))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from scaling.errors import FitError
 from scaling.inter_model.fit import fit_inter_model
-from scaling.inter_model.forecasts import mode_of
+from scaling.inter_model.labels import mode_of
 from scaling.inter_model.results import InterModelFit
 from scaling.observations import XKind, from_rows
 from scaling.regression.estimators import ESTIMATORS
@@ -175,3 +175,77 @@ def test_the_interval_of_the_mean_is_inside_that_of_a_new_run() -> None:
     assert all(each.mean_interval and each.interval for each in slopes)
     assert slopes[0].mean_interval.high - slopes[0].mean_interval.low < slopes[0].interval.high - slopes[0].interval.low  # type: ignore[union-attr]
     assert mode_of(seen={1}, level=(), scored={2}, held_out=True) == "zero_shot"
+
+
+def test_one_score_without_counts_is_left_out_and_the_others_keep_theirs() -> None:
+    made = rows(scoring=COUNTED)
+    made[7] = {**made[7], "successes": None}
+
+    fit = fit_inter_model(from_rows(made), draws=0)
+
+    assert fit.estimator == "qb"
+    left_out = [point for point in fit.points if point.role == "unusable"]
+    assert [(point.evaluation_id, point.reason) for point in left_out] == [
+        (8, "a score without counts, which the others have")
+    ]
+    assert "F06" in codes(fit)
+
+
+def test_scores_mostly_without_counts_are_fitted_without_them() -> None:
+    made = [{**row, "successes": None} if index % 3 else row for index, row in enumerate(rows(scoring=COUNTED))]
+
+    assert fit_inter_model(from_rows(made), draws=0).estimator == "ols-log"
+
+
+def test_a_benchmark_that_is_solved_is_called_so() -> None:
+    solved = [{**row, "successes": 100, "score": 1.0} for row in rows(scoring=COUNTED)]
+
+    with pytest.raises(FitError, match=r"every answer is right.*--benchmark"):
+        fit_inter_model(from_rows(solved), draws=0)
+
+
+def test_a_held_out_size_with_nothing_to_forecast_is_named() -> None:
+    made = [
+        {**row, "successes": 100, "score": 1.0} if row["num_params"] == SIZES[-1] else row
+        for row in rows(scoring=COUNTED)
+    ]
+
+    with pytest.raises(FitError, match=r"N = 64000 was set aside.*no wrong answer"):
+        fit_inter_model(from_rows(made), holdout=[SIZES[-1]], draws=0)
+
+
+def test_a_size_with_short_runs_leaves_the_others_their_intervals() -> None:
+    made = [row for row in rows(seeds=1) if row["num_params"] != SIZES[1] or int(str(row["step"])) % 10 == 0]
+
+    fit = fit_inter_model(from_rows(made), draws=200)
+
+    assert all(size.k_interval is not None for size in fit.sizes)
+    assert all(parameter.interval is not None for parameter in fit.law.parameters)  # type: ignore[union-attr]
+    assert fit.sizes[1].k_interval.low < SLOPES[SIZES[1]] < fit.sizes[1].k_interval.high  # type: ignore[union-attr]
+    (check,) = [check for check in fit.checks if check.code == "SHORT"]
+    assert "at 4K: how their noise correlates is taken from the longer runs" in check.message
+
+
+def test_where_nothing_learns_n0_has_no_interval() -> None:
+    made = [{**row, "score": 1 - min(0.5 * max(float(str(row["step"])), 1.0) ** 0.1, 1.0)} for row in rows()]
+
+    fit = fit_inter_model(from_rows(made), draws=200)
+
+    assert fit.identification.verdict == "no_learning"
+    assert [parameter.interval for parameter in fit.law.parameters] == [None, None]  # type: ignore[union-attr]
+
+
+def test_forms_too_rich_for_an_aicc_are_ranked_after_those_that_have_one() -> None:
+    made = [
+        row for row in rows(seeds=1)
+        if int(str(row["step"])) in ((1, 20, 40) if row["num_params"] in SIZES[:2] else (1, 40))
+    ]  # fmt: skip
+
+    fit = fit_inter_model(from_rows(made), draws=0)
+
+    have = [form.aicc is not None for form in fit.forms]
+    assert True in have
+    assert False in have
+    assert have == sorted(have, reverse=True)
+    scores = [form.aicc for form in fit.forms if form.aicc is not None]
+    assert scores == sorted(scores)

@@ -105,7 +105,60 @@ def test_f15_steps_of_different_size_are_no_axis() -> None:
 
     (check,) = found(by_size, "F15", x="steps")
     assert "--x data" in check.message
-    assert found(by_size, "F15") == []
+
+
+def test_f15_sizes_that_differ_in_a_setting_too_confound_it_with_size() -> None:
+    by_size = [{**row, "kl_coefficient": 0.0 if row["num_params"] == SIZES[0] else 0.001} for row in rows()]
+    tuned = [{**row, "learning_rate": 1 / float(str(row["num_params"]))} for row in rows()]
+
+    (check,) = found(by_size, "F15")
+    assert check.severity == "warning"
+    assert "KL coefficient too (as 0 at 1K and 0.001 at 64K)" in check.message
+    assert found(tuned, "F15") == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["variant", "data", "algorithm", "group_size", "tau", "learning_rate", "updates_per_step", "kl_coefficient"],
+)
+def test_f15_looks_at_every_setting_that_runs_can_differ_in(setting: str) -> None:
+    mixed = [{**row, setting: 1 if row["seed"] == 0 else 2} for row in rows()]
+
+    (check,) = found(mixed, "F15")
+    assert f"--where {setting}=..." in check.message
+
+
+def test_runs_that_end_at_different_x_are_named_and_compared_where_all_got() -> None:
+    made = [row for row in rows() if row["seed"] == 0 or float(str(row["step"])) <= 40]
+    fit = fit_inter_model(from_rows(made), draws=50)
+
+    assert [check.severity for check in fit.checks if check.code == "ENDS"] == ["note"] * len(SIZES)
+    assert all(each.at_x == pytest.approx(40 * 512) for each in fit.forecasts if each.quantity == "loss")
+    assert [check.severity for check in found(rows(), "ENDS")] == []
+
+
+def test_a_prompt_that_costs_more_and_more_is_said_over_compute_and_over_data() -> None:
+    growing = [{**row, "flops": float(str(row["flops"])) * max(float(str(row["step"])), 1.0) ** 0.2} for row in rows()]
+
+    for x in ("samples", "flops"):
+        (check,) = found(growing, "COST", x=x)  # type: ignore[arg-type]
+        assert check.severity == "note"
+        assert "samples^+0.20" in check.message
+    assert [check.severity for check in found(rows(), "COST")] == ["ok"]
+
+
+def test_round_numbers_of_parameters_are_called_nominal() -> None:
+    named = [{**row, "num_params": int(str(row["num_params"])) * 1_000_000} for row in rows()]
+    counted = [{**row, "num_params": int(str(row["num_params"])) * 1_000_000 + 12_345} for row in rows()]
+
+    assert [check.severity for check in found(named, "ROUND")] == ["note"]
+    assert found(counted, "ROUND") == []
+
+
+def test_f01_a_constant_loss_is_straight() -> None:
+    flat = [with_loss(row, 0.5) for row in rows()]
+
+    assert [check.severity for check in found(flat, "F01")] == ["ok"]
 
 
 def test_the_order_of_prompts_is_always_mentioned() -> None:

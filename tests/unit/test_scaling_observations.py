@@ -101,3 +101,35 @@ def test_holding_out_an_unknown_size_says_which_there_are() -> None:
 def test_an_axis_that_the_runs_do_not_have_is_refused_with_those_that_they_have() -> None:
     with pytest.raises(FitError, match=r"these runs have no flops.*--x data.*--x steps"):
         from_rows(rows(flops=None), x="flops")
+
+
+def test_the_later_evaluation_of_a_step_counts_though_it_was_cheaper() -> None:
+    """A resumed attempt can reach a step with fewer tokens than the one that was lost."""
+    again = {**rows()[2], "evaluation_id": 999, "samples": float(str(rows()[2]["samples"])) - 1}
+
+    observations = from_rows([again, *rows()])
+
+    assert observations.role[observations.evaluation_id.tolist().index(999)] == "train"
+
+
+def test_a_trial_that_is_there_twice_is_no_second_seed() -> None:
+    copies = [{**row, "trial_id": 100 + int(str(row["trial_id"])), "evaluation_id": -index} for index, row in
+              enumerate(rows(), start=1)]  # fmt: skip
+    alike = [{**row, "seed": 77} for row in copies]
+
+    once, twice, two_seeds = (from_rows(each) for each in (rows(), [*rows(), *copies], [*rows(), *alike]))
+
+    assert int(twice.where("train").sum()) == int(once.where("train").sum())
+    assert twice.role.count("superseded") == len(copies)
+    assert all("a copy" in why for role, why in zip(twice.role, twice.reason, strict=True) if role == "superseded")
+    assert int(two_seeds.where("train").sum()) == 2 * int(once.where("train").sum())
+
+
+def test_the_seed_of_draws_depends_on_the_rows_that_are_seen_alone() -> None:
+    observations = from_rows(rows())
+    spoiled = from_rows([*rows()[:-1], {**rows()[-1], "score": 0.123}])
+    seen = observations.where("train")
+    seen[-1] = False
+
+    assert observations.seed_of(seen) == spoiled.seed_of(seen)
+    assert observations.seed_of(observations.where("train")) != spoiled.seed_of(spoiled.where("train"))

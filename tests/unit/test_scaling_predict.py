@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from scaling.errors import FitError
-from scaling.forecasting.draws import law_scatter
+from scaling.forecasting.frontier import frontier
 from scaling.forecasting.predict import budget_for, predict, predictions_of
 from scaling.forecasting.results import Prediction, Predictions
 from scaling.forecasting.sources import Source, label_of, source_of
 from scaling.inter_model.estimate import estimate
 from scaling.inter_model.fit import fit_inter_model
+from scaling.inter_model.scatter import law_scatter
 from scaling.laws.k_forms import K_FORMS
 from scaling.observations import Observations, from_rows
 from scaling.synthetic import Noise, Scoring, law_rows, saturating_slopes
@@ -386,3 +387,32 @@ def test_the_published_curves_up_to_32b_put_72b_too_low_but_inside_the_interval(
     assert one(predictions).loss / last[1] - 1 < -0.05
     assert one(predictions).new_run.low < last[1] < one(predictions).new_run.high  # type: ignore[union-attr]
     assert said(predictions, "F08")
+
+
+def test_other_forms_of_the_law_say_what_they_forecast_of_a_size_far_away() -> None:
+    predictions = predict(study(noise=Noise(0.03), seeds=(1,)), sizes=[SIZES[2], UNSEEN], x=X_END)
+    seen, unseen = predictions.predictions
+
+    assert seen.other_forms == ()
+    assert len(unseen.other_forms) >= 1
+    for name, loss in unseen.other_forms:
+        (other,) = predict(study(noise=Noise(0.03), seeds=(1,)), sizes=[UNSEEN], x=X_END, k_form=name).predictions
+        assert other.loss == pytest.approx(loss)
+    (check,) = [check for check in predictions.checks if check.code == "FORM"]
+    assert all(f"{loss:.3f} ({name})" in check.message for name, loss in unseen.other_forms)
+
+
+def test_what_makes_a_law_doubtful_makes_its_forecasts_doubtful() -> None:
+    rows = law_rows(
+        {size: K[size] for size in SIZES}, seeds=(1, 2), steps=range(1, 121), noise=Noise(0.003), rng_seed=0,
+        first_losses=FIRST,
+    )  # fmt: skip
+    bent = [
+        {**row, "tau": float(str(row["seed"])), "score": 1 - (1 - float(str(row["score"]))) * max(s / 30, 1.0) ** 0.1}
+        for row in rows
+        if (s := float(str(row["step"])))
+    ]
+
+    for made in (predict(from_rows(bent), draws=100), frontier(from_rows(bent, x="flops"), draws=100)):
+        warned = {check.code for check in made.checks if check.severity == "warning"}
+        assert {"F01", "F15"} <= warned

@@ -21,7 +21,7 @@ from orchestrator.screens.fits.pieces import (
 )
 from scaling.observations import X_UNIT
 from scaling.results import Check
-from scaling.wording import short
+from scaling.wording import LARGEST, short
 
 if TYPE_CHECKING:
     from scaling.forecasting.results import Budget, Frontier, Predictions
@@ -43,8 +43,9 @@ def show(page: Page, *, caveats: Sequence[str], console: Console) -> None:
     console.print(Text(page.headline, style="bold"), width=width)
     console.print(page.table, width=width)
     console.print()
-    print_sentences(console, page.sentences, width)
-    console.print()
+    if page.sentences:
+        print_sentences(console, page.sentences, width)
+        console.print()
     print_checks(page.checks, console, width)
     print_caveats(caveats, console, width)
 
@@ -71,17 +72,22 @@ def budget_page(budgets: Sequence[Budget], x_kind: str) -> Page:
     """Budgets at which sizes reach a loss."""
     table = plain_table(("N", "loss", X_UNIT[x_kind], "95% interval", "label"), left=("label",))
     for each in budgets:
-        low = "below what counts" if each.low is None else amount(each.low)
-        high = "open" if each.high is None else amount(each.high)
+        low = "below what counts" if each.low is None else _budget(each.low)
+        high = "open" if each.high is None else _budget(each.high)
         table.add_row(
             short(each.num_params),
             f"{each.loss:g}",
-            "never" if each.x is None else amount(each.x),
+            "never" if each.x is None else _budget(each.x),
             "" if each.x is None else f"{low} to {high}",
             each.label or "",
         )
     checks = tuple(dict.fromkeys(check for each in budgets for check in each.checks))
-    return Page("Budgets of a test loss", table, tuple(each.summary for each in budgets), checks)
+    return Page("Budgets of a test loss", table, (), checks)
+
+
+def _budget(x: float) -> str:
+    """What is beyond every budget is not told in digits."""
+    return amount(x) if x < LARGEST else f"over {amount(LARGEST)}"
 
 
 def frontier_page(made: Frontier) -> Page:

@@ -1,4 +1,4 @@
-"""An inter-model fit: sizes, law, forecasts, checks and caveats, in that order."""
+"""An inter-model fit: sizes, law, forms compared, forecasts, checks and caveats, in that order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.screens.fits.forms import print_forms, tells_of_forms
 from orchestrator.screens.fits.pieces import amount, hang, page_width, print_caveats, print_checks, spread
 from scaling.wording import short
 
@@ -37,11 +38,13 @@ def render(fit: InterModelFit, *, caveats: Sequence[str], console: Console) -> N
     console.print(_size_table(fit, counted=width >= COUNTED_WIDTH), width=width)
     console.print()
     _print_law(fit, console, width)
+    print_forms(fit, console, width)
     if fit.forecasts:
         console.print()
         console.print(_forecast_table(fit, explained=width >= EXPLAINED_WIDTH), width=width)
     console.print()
-    print_checks(fit.checks, console, width)
+    told = [] if fit.form_choice is None else [check for check in fit.checks if tells_of_forms(check)]
+    print_checks([check for check in fit.checks if check not in told], console, width)
     print_caveats(caveats, console, width)
 
 
@@ -57,7 +60,7 @@ def _size_table(fit: InterModelFit, *, counted: bool) -> Table:
     """`counted` adds the number of evaluations, where there is room for it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     counts = ["evaluations"] if counted else []
-    for name in ("N", "seeds", *counts, "test loss", "k", "95% interval", "k by law", "log-log R²"):
+    for name in ("N", "runs", *counts, "test loss", "k", "95% interval", "k by law", "log-log R²"):
         table.add_column(name, justify="right", no_wrap=True)
     for size in fit.sizes:
         table.add_row(

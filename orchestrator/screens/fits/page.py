@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,12 @@ from orchestrator.screens.fits.json_numbers import finite
 
 if TYPE_CHECKING:
     from scaling.scopes import AnyFit
+
+
+def print_remarks(remarks: Sequence[str]) -> None:
+    """What was settled without having been asked for; on stderr, so that what is printed stays what was asked for."""
+    for remark in remarks:
+        print(f"rlsweep: {remark}", file=sys.stderr)
 
 
 def render_fit(fit: AnyFit, *, caveats: Sequence[str], console: Console) -> None:

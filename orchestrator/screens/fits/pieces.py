@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -13,6 +14,9 @@ from scaling.results import Check, Interval
 from scaling.wording import short
 
 WIDTH = 100
+# Notes that stand beside nearly every fit: their first sentence says what they are; the report has them whole.
+STANDING = {"SEEDS", "LR", "ORDER", "WINDOW", "F13"}
+amount = short
 
 
 def page_width(console: Console) -> int:
@@ -35,14 +39,33 @@ def print_sentences(console: Console, sentences: Iterable[str], width: int) -> N
 
 
 def print_checks(checks: Sequence[Check], console: Console, width: int) -> None:
-    """Warnings first, then notes; what was looked for and not found is one line."""
-    for severity, mark, style in (("warning", "!", "bold yellow"), ("note", "·", "dim")):
-        for check in checks:
-            if check.severity == severity:
-                hang(console, Text(f"{mark} {check.code:7}", style=style), check.message, width)
-    passed = dict.fromkeys(check.code for check in checks if check.severity == "ok")
-    if passed:
+    """Warnings first, then notes, those last that stand beside nearly every fit; then what found nothing, in one line.
+
+    What one check found stays together. A code that found something anywhere is not said to have found nothing.
+    """
+    places = {code: place for place, code in enumerate(dict.fromkeys(check.code for check in checks))}
+    for check in sorted(checks, key=lambda each: places[each.code]):
+        if check.severity == "warning":
+            hang(console, Text(f"! {check.code:7}", style="bold yellow"), check.message, width)
+    for check in sorted(checks, key=lambda each: (each.code in STANDING, places[each.code])):
+        if check.severity == "note":
+            said = first_sentence(check.message) if check.code in STANDING else check.message
+            hang(console, Text(f"· {check.code:7}", style="dim"), said, width)
+    if passed := found_nothing((check.code, check.severity) for check in checks):
         hang(console, Text("✓ ", style="green"), f"nothing found by {', '.join(passed)}", width)
+
+
+def found_nothing(checks: Iterable[tuple[str, str]]) -> list[str]:
+    """Of pairs of code and severity, the codes that are ok wherever they looked, in order."""
+    severities: dict[str, set[str]] = {}
+    for code, severity in checks:
+        severities.setdefault(code, set()).add(severity)
+    return [code for code, found in severities.items() if found == {"ok"}]
+
+
+def first_sentence(message: str) -> str:
+    """Up to the first full stop that ends a sentence."""
+    return re.split(r"(?<=\.) (?=[A-Z])", message, maxsplit=1)[0]
 
 
 def print_caveats(caveats: Sequence[str], console: Console, width: int) -> None:
@@ -71,10 +94,3 @@ def hang(console: Console, lead: Text, message: str, width: int) -> None:
 def spread(interval: Interval | None, *, digits: int) -> str:
     """An interval, or that there is none."""
     return "none" if interval is None else f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
-
-
-def amount(value: float) -> str:
-    """A number of any size in a few characters."""
-    if abs(value) >= 1e15:
-        return f"{value:.3g}"
-    return short(value) if value >= 1000 else f"{value:.3g}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exchange.frames import Results
 
 __version__ = version("rlsweep")
-__all__ = ["Error", "__version__", "budget_for", "fit", "frame", "frontier", "open", "predict"]
+__all__ = ["Error", "__version__", "budget_for", "decompose", "fit", "frame", "frontier", "open", "predict"]
 
 
 def _refuse_shadows() -> None:
@@ -35,7 +35,7 @@ def _refuse_shadows() -> None:
 _refuse_shadows()
 
 from db.errors import RlsweepError as Error  # noqa: E402 - not before it is known to be ours
-from rlsweep.laws import budget_for, fit, frame, frontier, predict  # noqa: E402
+from rlsweep.laws import budget_for, decompose, fit, frame, frontier, predict  # noqa: E402
 
 
 def open(url: str | os.PathLike[str] | None = None, *, time_limit_seconds: float | None = None) -> Results:

@@ -20,12 +20,20 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from scaling.forecasting.results import Budget, Frontier, Predictions
+    from scaling.intra_model.results import LossDecomposition
     from scaling.observations import Observations, Row
     from scaling.scopes import AnyFit
     from scaling.settings import FitSettings
 
 # Rows of the view `learning_curve`: a DataFrame of `rlsweep.open(...).learning_curve(...)`, or mappings.
 Curve: TypeAlias = "DataFrame | Sequence[Mapping[str, Any]]"
+# Columns without which nothing can be told of a row; the others may be missing where they are not known.
+NEEDED = (
+    "evaluation_id", "trial_id", "model", "num_params", "seed", "step", "benchmark", "protocol", "score",
+)  # fmt: skip
+WINDOW = frozenset({"from_x", "to_x"})
+SELECTING = frozenset({"benchmark", "protocol"})
+FORECASTING = SELECTING | {"k_form", "estimator", "holdout", "draws"}
 
 
 def fit(
@@ -35,7 +43,7 @@ def fit(
     x: str | None = None,
     from_x: float | None = None,
     to_x: float | None = None,
-    holdout: Sequence[str] = (),
+    holdout: Sequence[str] | str = (),
     **options: Any,
 ) -> AnyFit:
     """Fit evaluations of one benchmark and protocol, in the way of a scope.
@@ -53,12 +61,12 @@ def fit(
 def predict(
     curve: Curve,
     *,
-    sizes: Sequence[float | str] = (),
+    sizes: Sequence[float | str] | float | str = (),
     at: float | Sequence[float] | None = None,
     x: str | None = None,
     from_x: float | None = None,
     to_x: float | None = None,
-    holdout: Sequence[str] = (),
+    holdout: Sequence[str] | str = (),
     **options: Any,
 ) -> Predictions:
     """The test loss of sizes, seen or not, at budgets `at`; the largest seen if left out.
@@ -74,7 +82,13 @@ def predict(
 
 
 def budget_for(
-    curve: Curve, *, loss: float, size: float | str, x: str | None = None, holdout: Sequence[str] = (), **options: Any
+    curve: Curve,
+    *,
+    loss: float,
+    size: float | str,
+    x: str | None = None,
+    holdout: Sequence[str] | str = (),
+    **options: Any,
 ) -> Budget:
     """The budget at which a size reaches a test loss, with its interval. `options` as for `predict`."""
     from scaling.forecasting.predict import budget_for as made
@@ -88,7 +102,7 @@ def budget_for(
 def frontier(
     curve: Curve,
     *,
-    also: Sequence[float] = (),
+    also: Sequence[float | str] = (),
     until: float | None = None,
     x: str | None = None,
     from_x: float | None = None,
@@ -98,9 +112,23 @@ def frontier(
     """The best size at every budget, up to `until`. `also`: sizes that were not trained. `options` as for `predict`."""
     from scaling.forecasting.frontier import frontier as made
 
-    observations, settings, _ = _observed(curve, x, from_x=from_x, to_x=to_x, **options)
+    observations, settings, rows = _observed(curve, x, from_x=from_x, to_x=to_x, **options)
     law = settings.given("k_form", "estimator", "draws")
-    return made(observations, to_x=until, sizes=[round(each) for each in also] or None, **law)
+    return made(observations, to_x=until, sizes=_sizes(also, rows) or None, **law)
+
+
+def decompose(
+    curve: Curve, *, x: str | None = None, from_x: float | None = None, to_x: float | None = None, **options: Any
+) -> LossDecomposition:
+    """The losses of five sizes or more taken apart: what no training removes, what training can, where half is gone.
+
+    L(N, X) = L_inf(N) + lambda(N) / (1 + (X / X_0(N))^beta) with one beta for all sizes. Research: the form is a
+    reading of arXiv 2509.25300 that nothing has established. `options`: benchmark, protocol.
+    """
+    from scaling.intra_model.decomposition import decompose_loss
+
+    observations, _, _ = _observed(curve, x, known=SELECTING, from_x=from_x, to_x=to_x, **options)
+    return decompose_loss(observations)
 
 
 def frame(parts: Sequence[Any]) -> DataFrame:
@@ -126,18 +154,28 @@ def _flat(part: Any) -> dict[str, Any]:
     return row
 
 
-def _observed(curve: Curve, x: str | None, **options: Any) -> tuple[Observations, FitSettings, list[Row]]:
+def _observed(
+    curve: Curve, x: str | None, *, known: frozenset[str] = FORECASTING, **options: Any
+) -> tuple[Observations, FitSettings, list[Row]]:
+    """`known`: the options that this has a use for; another one would be ignored, and is refused."""
     from scaling.scopes import observations_of
     from scaling.selection import select
 
     rows = _rows(curve)
+    _refuse_unknown(options, known | WINDOW)
     settings = _settings(rows, "inter-model", x, **options)
     chosen = select(rows, settings)
     return observations_of(chosen, settings), settings, chosen
 
 
+def _refuse_unknown(options: Mapping[str, Any], known: frozenset[str]) -> None:
+    unknown = sorted(options.keys() - known)
+    if unknown:
+        raise SpecError(f"{unknown[0]} is no option of this. There are: {', '.join(sorted(known))}.")
+
+
 def _settings(
-    rows: Sequence[Row], scope: str, x: str | None, *, holdout: Sequence[str] = (), **options: Any
+    rows: Sequence[Row], scope: str, x: str | None, *, holdout: Sequence[str] | str = (), **options: Any
 ) -> FitSettings:
     from scaling.observations import X_OPTION
     from scaling.selection import sizes_named
@@ -146,31 +184,41 @@ def _settings(
     kinds: dict[str, Any] = {name: kind for kind, name in X_OPTION.items()}
     if x is not None and x not in kinds:
         raise SpecError(f"x = {x!r}: expected one of {', '.join(kinds)}.")
-    known = set(FitSettings.__dataclass_fields__) - {"scope", "x", "holdout", "where"}
-    unknown = sorted(options.keys() - known)
-    if unknown:
-        raise SpecError(f"{unknown[0]} is no option of a fit. There are: {', '.join(sorted(known))}.")
+    _refuse_unknown(options, frozenset(FitSettings.__dataclass_fields__) - {"scope", "x", "holdout", "where"})
     plain: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
     }
-    held_out = sizes_named(rows, holdout) if holdout else ()
+    held_out = sizes_named(rows, _names(holdout)) if holdout else ()
     return FitSettings(scope=scope, x=None if x is None else kinds[x], holdout=held_out, **plain)
 
 
-def _sizes(named: Sequence[float | str], rows: Sequence[Row]) -> list[int]:
+def _names(names: Sequence[str] | str) -> Sequence[str]:
+    """A single name is one name, not its letters."""
+    return [names] if isinstance(names, str) else names
+
+
+def _sizes(named: Sequence[float | str] | float | str, rows: Sequence[Row]) -> list[int]:
+    """Numbers of parameters as they are, names and written amounts as `rlsweep predict --size` takes them."""
     from scaling.selection import sizes_asked
 
-    sizes: list[int] = []
-    for name in named:
-        sizes.extend(sizes_asked(rows, [name]) if isinstance(name, str) else [round(name)])
-    return sizes
+    several = [named] if isinstance(named, (str, int, float)) else list(named)
+    return list(sizes_asked(rows, [each if isinstance(each, str) else f"{each:.15g}" for each in several]))
 
 
 def _rows(curve: Curve) -> list[Row]:
     """Mappings in which a missing value is None."""
     import pandas as pd
 
-    if not isinstance(curve, pd.DataFrame):
-        return [dict(row) for row in curve]
-    plain = curve.astype(object).where(curve.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+    rows: list[Row]
+    if isinstance(curve, pd.DataFrame):
+        plain = curve.astype(object).where(curve.notna(), None)
+        rows = [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+    else:
+        rows = [dict(row) for row in curve]
+    missing = [name for name in NEEDED if any(name not in row for row in rows)]
+    if missing:
+        raise SpecError(
+            f"these rows have no column {', '.join(missing)}. Take rows of the view learning_curve, as "
+            "`rlsweep.open(...).learning_curve(...)` gives them, with all of its columns."
+        )
+    return rows

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from scaling.intra_model.results import PrefixForecast, RunTrajectories
+from scaling.intra_model.results import Coverage, PrefixForecast, RunTrajectories
 from scaling.observations import Observations
 from scaling.results import Check
 from scaling.run_conditions import check_curriculum, check_truncation
@@ -17,6 +17,8 @@ SHARES = (0.25, 0.40, 0.50)  # of a run, at which F04 looks
 NEAREST = 0.06  # how far from these a cut may be
 TOLERANCE = 0.05
 FAR = 1.0  # log-ranges: F14
+COVERED = 0.85  # share of ends that 95% intervals must hold; runs are few, and their prefixes share their noise
+NEEDS_START = "sigmoid"
 
 
 @dataclass(frozen=True)
@@ -26,24 +28,29 @@ class _Miss:
     error: float
 
 
-def intra_checks(observations: Observations, runs: Sequence[RunTrajectories], laws: Sequence[str]) -> tuple[Check, ...]:
+def intra_checks(
+    observations: Observations, runs: Sequence[RunTrajectories], coverage: Sequence[Coverage]
+) -> tuple[Check, ...]:
     """Every check, failure signatures first."""
+    had = [each.law for each in coverage if any(each.law in _laws_of(run) for run in runs)]
     return (
-        *(_f04(runs, law) for law in laws),
+        *(_f04(runs, law) for law in had),
+        *(_coverage(each) for each in coverage if each.law in had),
         check_truncation(observations),
         _f14(runs),
+        *_start(observations, runs, [each.law for each in coverage]),
         check_curriculum(),
     )
 
 
-def summarise(runs: Sequence[RunTrajectories], laws: Sequence[str]) -> tuple[str, ...]:
+def summarise(runs: Sequence[RunTrajectories], coverage: Sequence[Coverage]) -> tuple[str, ...]:
     """Sentences to quote: which law describes the runs, and how well each tells their ends."""
     best = Counter(run.laws[0].fit.law for run in runs if run.laws and run.laws[0].aicc is not None)
     sentences = []
     if best:
         said = ", ".join(f"{law} {count}" for law, count in best.most_common())
         sentences.append(f"Best by AICc in {len(runs)} run{'s' if len(runs) > 1 else ''}: {said}.")
-    for law in laws:
+    for law, held in ((each.law, each) for each in coverage):
         parts = []
         for share in (SHARES[0], SHARES[-1]):
             errors = [miss.error for run in runs for miss in _at(run, law, (share,))]
@@ -51,8 +58,40 @@ def summarise(runs: Sequence[RunTrajectories], laws: Sequence[str]) -> tuple[str
                 worst = max(errors, key=abs)
                 parts.append(f"from {share:.0%} of a run by {median(map(abs, errors)):.1%} (worst {worst:+.1%})")
         if parts:
-            sentences.append(f"{law} misses the end {' and '.join(parts)}, the median over runs.")
+            told = f"; its intervals hold {held.held} of {held.made} ends" if held.made else ""
+            sentences.append(f"{law} misses the end {' and '.join(parts)}, the median over runs{told}.")
     return tuple(sentences)
+
+
+def _laws_of(run: RunTrajectories) -> set[str]:
+    return {each.fit.law for each in run.laws}
+
+
+def _coverage(coverage: Coverage) -> Check:
+    """Whether intervals from prefixes can be quoted: they know noise, and not that a law may be wrong."""
+    share = coverage.share
+    if share is None:
+        message = f"{coverage.law}: no forecast has an interval. Evaluate more often."
+        return Check("COVERAGE", "note", None, COVERED, None, message)
+    held = f"{coverage.law}: 95% intervals hold {coverage.held} of {coverage.made} ends"
+    if share >= COVERED:
+        return Check("COVERAGE", "ok", share, COVERED, None, f"{held}.")
+    message = f"{held}: they know how noisy the run is, not that the law may be wrong. Do not quote them."
+    return Check("COVERAGE", "warning", share, COVERED, None, message)
+
+
+def _start(observations: Observations, runs: Sequence[RunTrajectories], laws: Sequence[str]) -> list[Check]:
+    """Laws that need the score before training, where nobody took it."""
+    scored = set(observations.trial_id[observations.where("baseline")].tolist())
+    missing = [run for run in runs if run.trial_id not in scored]
+    if NEEDS_START not in laws or not missing:
+        return []
+    of_all = "" if len(missing) < len(runs) else " all"
+    message = (
+        f"{NEEDS_START} needs the score before training, which{of_all} {len(missing)} runs lack, and is left out "
+        "there. Evaluate at step 0."
+    )
+    return [Check("START", "note", float(len(missing)), 0.0, None, message)]
 
 
 def _at(run: RunTrajectories, law: str, shares: Sequence[float]) -> list[_Miss]:

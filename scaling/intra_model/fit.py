@@ -16,8 +16,9 @@ from scaling.admission import admit
 from scaling.errors import FitError
 from scaling.intra_model.checks import intra_checks, summarise
 from scaling.intra_model.curves import curve_of_run
-from scaling.intra_model.prefixes import END_SHARE, end_length, fitted_or_none, prefix_forecast
-from scaling.intra_model.results import IntraModelFit, LawOnRun, RunTrajectories
+from scaling.intra_model.parameters import parameter_intervals
+from scaling.intra_model.prefixes import END_SHARE, end_length, fitted_or_none, prefix_forecasts
+from scaling.intra_model.results import Coverage, IntraModelFit, LawOnRun, RunTrajectories
 from scaling.laws.trajectories import TRAJECTORY_LAWS, Curve, TrajectoryFit, trajectory_law
 from scaling.observations import IntArray, Observations
 from scaling.regression.intervals import autocorrelation
@@ -52,6 +53,7 @@ def fit_intra_model(
             "its end from. Evaluate more often, or widen the window with --from."
         )
     ordered = sorted(runs, key=lambda run: (run.num_params, run.model, run.seed, run.trial_id))
+    coverage = tuple(_coverage(law, ordered) for law in laws)
     return IntraModelFit(
         x_kind=admitted.x_kind,
         benchmark=admitted.benchmark,
@@ -63,8 +65,9 @@ def fit_intra_model(
         num_points=sum(run.num_evaluations for run in runs),
         runs=tuple(ordered),
         left_out=tuple(left_out),
-        checks=intra_checks(admitted, ordered, laws),
-        summary=summarise(ordered, laws),
+        coverage=coverage,
+        checks=intra_checks(admitted, ordered, coverage),
+        summary=summarise(ordered, coverage),
     )
 
 
@@ -75,15 +78,18 @@ def _run(observations: Observations, rows: IntArray, laws: Sequence[str], prefix
     r1, inflation = _correlation(curve, best)
     scored = [(fit, _aicc(fit, len(curve), inflation)) for fit in fitted]
     lowest = min((aicc for _, aicc in scored if aicc is not None), default=None)
-    on_run = [LawOnRun(fit, aicc, None if aicc is None or lowest is None else aicc - lowest) for fit, aicc in scored]
-    cuts = sorted({max(round(share * len(curve)), MIN_PREFIX) for share in prefixes if share < 1 - END_SHARE / 2})
-    last = len(curve) - end_length(curve)
-    forecasts = [
-        made
-        for law in laws
-        for cut in cuts
-        if cut <= last and (made := prefix_forecast(law, curve, cut, inflation)) is not None
+    on_run = [
+        LawOnRun(
+            fit=fit,
+            aicc=aicc,
+            delta_aicc=None if aicc is None or lowest is None else aicc - lowest,
+            intervals=parameter_intervals(curve, fit),
+        )
+        for fit, aicc in scored
     ]
+    cuts = sorted({max(round(share * len(curve)), MIN_PREFIX) for share in prefixes if share < 1 - END_SHARE / 2})
+    last = len(curve) - end_length(len(curve))
+    forecasts = prefix_forecasts(observations, rows, laws, [cut for cut in cuts if cut <= last])
     first = int(rows[0])
     return RunTrajectories(
         trial_id=int(observations.trial_id[first]),
@@ -95,6 +101,11 @@ def _run(observations: Observations, rows: IntArray, laws: Sequence[str], prefix
         laws=tuple(sorted(on_run, key=lambda each: math.inf if each.aicc is None else each.aicc)),
         forecasts=tuple(forecasts),
     )
+
+
+def _coverage(law: str, runs: Sequence[RunTrajectories]) -> Coverage:
+    judged = [each.covered for run in runs for each in run.forecasts if each.law == law and each.covered is not None]
+    return Coverage(law, sum(judged), len(judged))
 
 
 def _correlation(curve: Curve, fit: TrajectoryFit) -> tuple[float | None, float]:

@@ -30,7 +30,10 @@ def to_records(fit: IntraModelFit, rows: Sequence[Row], settings: FitSettings) -
             num_runs=len(fit.runs),
             summary="\n".join(fit.summary),
         ),
-        parameters=[row for run in fit.runs for law in run.laws for row in _parameters(run, law)],
+        parameters=[
+            *(row for run in fit.runs for law in run.laws for row in _parameters(run, law)),
+            *(number("coverage", each.share, law=each.law) for each in fit.coverage if each.made),
+        ],
         points=point_rows(points, rows),
         holdouts=[_holdout(run, forecast) for run in fit.runs for forecast in run.forecasts],
         forms=[row for run in fit.runs for row in _forms(run)],
@@ -40,7 +43,10 @@ def to_records(fit: IntraModelFit, rows: Sequence[Row], settings: FitSettings) -
 
 def _parameters(run: RunTrajectories, law: LawOnRun) -> list[Record]:
     of: Record = {"trial_id": run.trial_id, "model": run.model, "num_params": run.num_params, "law": law.fit.law}
-    return [number(name, value, at_bound=law.fit.is_at_edge, **of) for name, value in law.fit.parameters.items()]
+    return [
+        number(name, value, interval=law.intervals[name], at_bound=law.fit.is_at_edge, **of)
+        for name, value in law.fit.parameters.items()
+    ]
 
 
 def _holdout(run: RunTrajectories, forecast: PrefixForecast) -> Record:

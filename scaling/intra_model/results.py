@@ -45,11 +45,15 @@ class PrefixForecast:
 
 @dataclass(frozen=True)
 class LawOnRun:
-    """One law on a whole run. `aicc` counts its evaluations for less, as far as their residuals are correlated."""
+    """One law on a whole run. `aicc` counts its evaluations for less, as far as their residuals are correlated.
+
+    `intervals`: 95%, of its parameters by name, from noise inside the run; None where one is not determined.
+    """
 
     fit: TrajectoryFit
     aicc: float | None
     delta_aicc: float | None
+    intervals: dict[str, Interval | None]
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,20 @@ class RunTrajectories:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """How many of a law's forecasts with an interval it held, over all runs and prefixes. They are not independent."""
+
+    law: str
+    held: int
+    made: int
+
+    @property
+    def share(self) -> float | None:
+        """None without any interval."""
+        return self.held / self.made if self.made else None
+
+
+@dataclass(frozen=True)
 class IntraModelFit:
     """What the beginnings of runs say of their ends."""
 
@@ -80,6 +98,7 @@ class IntraModelFit:
     num_points: int
     runs: tuple[RunTrajectories, ...]
     left_out: tuple[tuple[int, str], ...]
+    coverage: tuple[Coverage, ...] = ()
     checks: tuple[Check, ...] = ()
     summary: tuple[str, ...] = ()
 

@@ -32,21 +32,19 @@ _EDGE = 2e-6
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The points of one run: x above 0, test losses, inverse variances (1 for equal ones), and the loss before training
-    where somebody measured it.
+    """The points of one run: x above 0, test losses, inverse variances, and the loss before training where somebody
+    measured it. `scale`: what the inverse variances were divided by to be 1 on average; None where they are not known
+    and all are 1.
     """
 
     x: FloatArray
     loss: FloatArray
     weight: FloatArray
     start: float | None = None
+    scale: float | None = None
 
     def __len__(self) -> int:
         return len(self.x)
-
-    def first(self, count: int) -> Curve:
-        """The curve as it was after so many points."""
-        return Curve(self.x[:count], self.loss[:count], self.weight[:count], self.start)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +91,17 @@ def gradient(fit: TrajectoryFit, x: FloatArray) -> FloatArray:
     The level before training of a sigmoid is measured and not fitted, so it has no column.
     """
     columns = []
-    for name, value in fit.parameters.items():
-        if (fit.law, name) == ("sigmoid", "R_0"):
-            continue
+    for name in fitted_names(fit):
+        value = fit.parameters[name]
         step = 1e-5 * max(abs(value), 1e-3)
         up, down = (TRAJECTORY_LAWS[fit.law].loss({**fit.parameters, name: value + each}, x) for each in (step, -step))
         columns.append((up - down) / (2 * step))
     return np.stack(columns, axis=1)
+
+
+def fitted_names(fit: TrajectoryFit) -> list[str]:
+    """Its parameters, but for what was measured and not fitted."""
+    return [name for name in fit.parameters if (fit.law, name) != ("sigmoid", "R_0")]
 
 
 def trajectory_law(name: str) -> TrajectoryLaw:

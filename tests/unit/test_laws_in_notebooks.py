@@ -65,7 +65,7 @@ def test_the_frontier_is_over_compute(curve: pd.DataFrame) -> None:
     ("options", "why"),
     [
         ({"x": "prompts"}, "x = 'prompts': expected one of data, compute"),
-        ({"colour": "red"}, "colour is no option of a fit"),
+        ({"colour": "red"}, "colour is no option of this"),
         ({"holdout": ["m"]}, "model m: no evaluated model has that name"),
         ({"scope": "transfer", "draws": 5}, "draws = 5 means nothing"),
     ],
@@ -73,3 +73,44 @@ def test_the_frontier_is_over_compute(curve: pd.DataFrame) -> None:
 def test_what_is_not_understood_is_refused(curve: pd.DataFrame, options: dict[str, Any], why: str) -> None:
     with pytest.raises(rlsweep.Error, match=why):
         rlsweep.fit(curve, **options)
+
+
+def test_a_single_name_is_one_name_and_amounts_are_written_as_they_are_shown(curve: pd.DataFrame) -> None:
+    one, listed = (
+        rlsweep.predict(curve, x="data", sizes=size, holdout=held)
+        for size, held in (("64K", "64K"), (["64K"], ["64K"]))
+    )
+
+    assert one == listed
+    assert [each.label for each in one.predictions] == ["zero_shot"]
+
+
+def test_the_loss_of_five_sizes_is_taken_apart() -> None:
+    sizes = (1_000, 4_000, 16_000, 64_000, 256_000)
+    rows = law_rows(saturating_slopes(sizes, k_max=0.25, n0=9_000), seeds=(1, 2), steps=range(40), noise=Noise(0.005),
+                    rng_seed=0)  # fmt: skip
+
+    made = rlsweep.decompose(pd.DataFrame(rows), x="data")
+
+    assert [size.num_params for size in made.sizes] == list(sizes)
+    assert made.is_research
+    with pytest.raises(rlsweep.Error, match="decomposition with one exponent for all sizes takes 5"):
+        rlsweep.decompose(pd.DataFrame(ROWS), x="data")
+
+
+@pytest.mark.parametrize("call", ["predict", "frontier", "decompose"])
+def test_an_option_that_would_be_ignored_is_refused(curve: pd.DataFrame, call: str) -> None:
+    with pytest.raises(rlsweep.Error, match="equal_size_weight is no option of this"):
+        getattr(rlsweep, call)(curve, x="flops" if call == "frontier" else "data", equal_size_weight=True)
+
+
+@pytest.mark.parametrize("column", ["score", "trial_id", "protocol"])
+def test_rows_without_a_column_that_is_needed_are_refused_by_its_name(curve: pd.DataFrame, column: str) -> None:
+    with pytest.raises(rlsweep.Error, match=f"no column {column}"):
+        rlsweep.fit(curve.drop(columns=[column]), x="data")
+
+
+@pytest.mark.parametrize("size", [0, -5, float("inf"), float("nan"), 1e30, "none"])
+def test_a_size_that_is_none_is_refused(curve: pd.DataFrame, size: float | str) -> None:
+    with pytest.raises(rlsweep.Error, match=r"no evaluated model has that name|expected between 1 and"):
+        rlsweep.predict(curve, x="data", sizes=[size])

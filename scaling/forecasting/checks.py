@@ -40,27 +40,31 @@ def source_checks(source: Source, curves: Sequence[SizeCurve]) -> list[Check]:
 
 def prediction_checks(predictions: Sequence[Prediction]) -> list[Check]:
     """F14 for what lies far outside, F06 for losses that a test cannot have, and forecasts that are none."""
-    found = [check for each in predictions for check in (*_f14(each), *_f06(each), *_oracle(each))]
-    if not any(check.code == "F14" for check in found):
-        message = "No prediction lies more than one observed range of ln x or ln N outside what was seen."
-        found.insert(0, Check("F14", "ok", _farthest(predictions), FAR, None, message))
-    return found
+    found = [check for each in predictions for check in (*_f06(each), *_oracle(each))]
+    return [*_f14(predictions), *found]
 
 
-def _farthest(predictions: Sequence[Prediction]) -> float | None:
-    return max((max(each.x_outside, each.size_outside) for each in predictions), default=None)
-
-
-def _f14(each: Prediction) -> list[Check]:
+def _f14(predictions: Sequence[Prediction]) -> list[Check]:
+    """One for what is far in x and one for what is far in size, each naming the farthest."""
     found = []
-    for outside, what in ((each.x_outside, f"x = {amount(each.x)}"), (each.size_outside, "its size")):
-        if outside > FAR:
+    for what, outside in (("x", [each.x_outside for each in predictions]),
+                          ("size", [each.size_outside for each in predictions])):  # fmt: skip
+        far = [(out, each) for out, each in zip(outside, predictions, strict=True) if out > FAR]
+        if far:
+            farthest, each = max(far, key=lambda pair: pair[0])
+            where = f"x = {amount(each.x)}" if what == "x" else f"N = {short(each.num_params)}"
+            others = "" if len(far) == 1 else f", and {len(far) - 1} more lie far out"
+            ranges = f"{farthest:.1f} observed ranges of ln {'x' if what == 'x' else 'N'}"
             message = (
-                f"{short(each.num_params)} at x = {amount(each.x)}: {what} lies {outside:.1f} observed log-ranges "
-                "outside what was seen. No interval covers a law that changes out there; measure closer by."
+                f"{where} lies {ranges} outside what was seen{others}. No interval covers a law that changes out "
+                "there; measure closer by."
             )
-            found.append(Check("F14", "warning", outside, FAR, each.num_params, message))
-    return found
+            found.append(Check("F14", "warning", farthest, FAR, each.num_params, message))
+    if found:
+        return found
+    most = max((max(each.x_outside, each.size_outside) for each in predictions), default=None)
+    message = "No prediction lies more than one observed range of ln x or ln N outside what was seen."
+    return [Check("F14", "ok", most, FAR, None, message)]
 
 
 def _f06(each: Prediction) -> list[Check]:

@@ -115,10 +115,11 @@ def in_words(
         f"{short(each.after)} overtakes {short(each.before)} at {amount(each.x)} {unit}{_span(each)}, {_seen(each)}."
         for each in handovers
     ]
-    said += [
-        f"{short(size)} is nowhere the best{'' if share is None else f' (at most in {share:.0%} of draws)'}."
-        for size, share in never
-    ]
+    if never:
+        named = ", ".join(short(size) for size, _ in never)
+        shares = [share for _, share in never if share is not None]
+        at_most = f" (at most in {max(shares):.0%} of draws)" if shares else ""
+        said.append(f"Nowhere the best: {named}{at_most}.")
     if exponent.value is not None:
         span = exponent.interval
         sure = exponent.reason if span is None else f"95% interval {span.low:.2f} to {span.high:.2f}"

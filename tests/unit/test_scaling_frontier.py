@@ -253,7 +253,7 @@ def test_the_summary_can_be_quoted() -> None:
     summary = frontier(study()).summary
 
     assert any(line.startswith("64M overtakes 16M at ") and "95% interval" in line for line in summary)
-    assert any(line.startswith("1M is nowhere the best") for line in summary)
+    assert any(line.startswith("Nowhere the best: 1M") for line in summary)
     assert any(line.startswith("The best size grows as x^") for line in summary)
 
 

@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from scaling.data_reuse.pairs import Pair
 from scaling.observations import FloatArray
 from scaling.regression.correlated_noise import Series, ar1, correlation_of, detrended, polynomial, variance_of
-from scaling.regression.intervals import MIN_EVALUATIONS
+from scaling.regression.spread import MIN_EVALUATIONS
 from scaling.results import Interval
 
 TREND_TERMS = 4  # a cubic in ln x, taken out before residuals are judged

@@ -20,7 +20,7 @@ from scaling.inter_model.levels import seen_level
 from scaling.inter_model.scatter import law_scatter
 from scaling.observations import FloatArray, Observations
 from scaling.regression.bootstrap import Z
-from scaling.regression.intervals import steep_df, t_quantile
+from scaling.regression.spread import steep_df, t_quantile
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from scaling.observations import FloatArray, IntArray, Observations
 from scaling.regression.bootstrap import Z
 from scaling.regression.correlated_noise import Series, ar1, correlation_of, detrended, polynomial, variance_of
 from scaling.regression.estimators import LOWEST_LOG_LOSS, MAX_LOG_STEP
-from scaling.regression.intervals import MIN_EVALUATIONS, t_quantile
+from scaling.regression.spread import MIN_EVALUATIONS, t_quantile
 
 LINE, CUBIC = 2, 4  # terms
 FEWEST_LEFT = 3  # evaluations beyond the coefficients, for a curve to know its own noise

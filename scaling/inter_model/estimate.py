@@ -17,14 +17,13 @@ from scaling.regression.design import Design, Moments, design_of, fitted_log_los
 from scaling.regression.estimators import linearise
 from scaling.regression.intervals import (
     LawCovariances,
-    Spread,
     law_covariances,
     level_variance,
     normal_interval,
     slope_interval,
-    spread_of,
     wider,
 )
+from scaling.regression.spread import Spread, spread_of
 from scaling.results import Interval
 
 MIN_SIZES_FOR_LAW = 3

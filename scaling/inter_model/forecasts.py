@@ -20,7 +20,8 @@ from scaling.inter_model.scatter import law_scatter
 from scaling.observations import BUDGETS, FloatArray, IntArray, Observations
 from scaling.regression.design import Design, Moments, design_of, last_together, sum_by
 from scaling.regression.estimators import linearise, point_weight
-from scaling.regression.intervals import run_sd, t_quantile
+from scaling.regression.intervals import run_sd
+from scaling.regression.spread import t_quantile
 from scaling.results import Interval
 
 SHOT_FRACTION = 0.25

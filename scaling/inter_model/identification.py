@@ -13,7 +13,7 @@ from scaling.inter_model.results import Identification
 from scaling.laws.k_forms import form_named, saturating_bounds, saturating_shape
 from scaling.laws.varpro import gain
 from scaling.observations import FloatArray
-from scaling.regression.intervals import t_quantile
+from scaling.regression.spread import t_quantile
 from scaling.results import Interval
 from scaling.wording import short
 

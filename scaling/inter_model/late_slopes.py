@@ -14,7 +14,7 @@ import numpy as np
 from scaling.inter_model.estimate import Estimate
 from scaling.inter_model.half_slopes import part_moments
 from scaling.observations import FloatArray, IntArray
-from scaling.regression.intervals import autocorrelation, t_quantile
+from scaling.regression.spread import autocorrelation, t_quantile
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from scaling.inter_model.estimate import Estimate
 from scaling.regression.bootstrap import Z
-from scaling.regression.intervals import t_quantile
+from scaling.regression.spread import t_quantile
 
 LEVEL_SIZES = 4  # the level of an unseen size comes from so many
 

@@ -10,7 +10,7 @@ import numpy as np
 from scaling.inter_model.estimate import Estimate
 from scaling.inter_model.results import FormChoice, SizeFit
 from scaling.observations import Observations
-from scaling.regression.intervals import MIN_EVALUATIONS
+from scaling.regression.spread import MIN_EVALUATIONS
 from scaling.results import Check
 from scaling.wording import short
 

@@ -35,7 +35,7 @@ from scaling.laws.trajectories import (
 )
 from scaling.observations import FloatArray, IntArray, Observations
 from scaling.regression.bootstrap import Z
-from scaling.regression.intervals import autocorrelation
+from scaling.regression.spread import autocorrelation
 from scaling.results import Check, Interval
 from scaling.wording import short
 

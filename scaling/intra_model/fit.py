@@ -21,7 +21,7 @@ from scaling.intra_model.prefixes import END_SHARE, end_length, fitted_or_none, 
 from scaling.intra_model.results import Coverage, IntraModelFit, LawOnRun, RunTrajectories
 from scaling.laws.trajectories import TRAJECTORY_LAWS, Curve, TrajectoryFit, trajectory_law
 from scaling.observations import IntArray, Observations
-from scaling.regression.intervals import autocorrelation
+from scaling.regression.spread import autocorrelation
 
 PREFIXES = tuple(percent / 100 for percent in range(10, 91, 5))
 MIN_PREFIX = 5

@@ -13,7 +13,7 @@ import numpy as np
 from scaling.laws.trajectories import Curve, TrajectoryFit, fitted_names, gradient
 from scaling.observations import FloatArray
 from scaling.regression.correlated_noise import Series, ar1, correlation_of, detrended, variance_of
-from scaling.regression.intervals import t_quantile
+from scaling.regression.spread import t_quantile
 from scaling.results import Interval
 
 METHOD = "correlated noise"

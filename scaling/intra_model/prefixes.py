@@ -19,7 +19,7 @@ from scaling.intra_model.results import PrefixForecast
 from scaling.laws.trajectories import Curve, TrajectoryFit, fit_trajectory, gradient
 from scaling.observations import FloatArray, IntArray, Observations
 from scaling.regression.correlated_noise import ar1
-from scaling.regression.intervals import t_quantile
+from scaling.regression.spread import t_quantile
 from scaling.results import Interval
 
 END_SHARE = 0.1  # of a run: its end, which is forecast

@@ -11,7 +11,8 @@ import numpy as np
 
 from scaling.observations import FloatArray, IntArray
 from scaling.regression.design import Design, Moments
-from scaling.regression.intervals import MIN_EVALUATIONS, Spread, interval_of, longest_runs, t_quantile
+from scaling.regression.intervals import interval_of
+from scaling.regression.spread import MIN_EVALUATIONS, Spread, longest_runs, t_quantile
 from scaling.results import Interval
 
 Z = 1.959963984540054

@@ -12,7 +12,7 @@ from scipy.special import fdtrc
 from scaling.observations import FloatArray
 from scaling.regression.correlated_noise import ar1, correlation_of, detrended, polynomial
 from scaling.regression.design import Design, Moments
-from scaling.regression.intervals import MIN_EVALUATIONS
+from scaling.regression.spread import MIN_EVALUATIONS
 
 MOST_POINTS = 200  # of one run: a longer one is averaged to as many, which a curve over the whole run does not notice
 EACH_P = 0.01

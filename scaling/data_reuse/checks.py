@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from scaling.data_reuse.pairs import SETTINGS, Pair, Pairing
 from scaling.data_reuse.results import ReuseOfModel, TauEffect
-from scaling.regression.intervals import MIN_EVALUATIONS
+from scaling.regression.spread import MIN_EVALUATIONS
 from scaling.results import Check, Severity
 from scaling.wording import short
 
@@ -29,29 +28,29 @@ def _f09(model: ReuseOfModel) -> Check:
     harmful = [effect for effect in model.effects if effect.verdict == "harmful"]
     if harmful:
         first = harmful[0]
-        message = f"reuse hurts at tau = {first.tau:g} already ({_how(first)})."
+        message = f"the smallest tau that hurts is {first.tau:g} ({first.in_words()})."
         if first.tau >= EXPECTED_SAFE_TAU:
             return _check(model, "F09", "note", value=first.tau, threshold=EXPECTED_SAFE_TAU, said=message)
         message += (
             f" Harm below tau = {EXPECTED_SAFE_TAU:g} is unusual: compare what the slices hold before quoting it."
         )
         return _check(model, "F09", "warning", value=first.tau, threshold=EXPECTED_SAFE_TAU, said=message)
-    unsettled = [effect.tau for effect in model.effects if effect.verdict == "not_settled"]
+    unsettled = [effect for effect in model.effects if effect.verdict == "not_settled"]
     if unsettled:
-        taus = ", ".join(f"{tau:g}" for tau in unsettled)
-        message = f"harm is neither shown nor ruled out at tau = {taus}. Add seeds, or problems to the benchmark."
-        return _check(model, "F09", "note", value=unsettled[0], threshold=EXPECTED_SAFE_TAU, said=message)
+        message = (
+            f"harm is neither shown nor ruled out at tau = {_taus(unsettled)}. Add seeds, or problems to the benchmark."
+        )
+        if rising := [effect for effect in unsettled if effect.is_rising]:
+            message += f" At tau = {_taus(rising)} fresh prompts are catching up to reuse: train longer to see the end."
+        return _check(model, "F09", "note", value=unsettled[0].tau, threshold=EXPECTED_SAFE_TAU, said=message)
     largest = model.effects[-1].tau
     return _check(
         model, "F09", "ok", value=largest, threshold=EXPECTED_SAFE_TAU, said=f"no harm at any tau up to {largest:g}."
     )
 
 
-def _how(effect: TauEffect) -> str:
-    said = f"loss {math.expm1(effect.mean):+.1%} at its end"
-    if effect.slope is not None and effect.slope_interval is not None and effect.slope_interval.low > 0:
-        said += f", its logarithm gaining {effect.slope:.3f} per unit of ln prompts"
-    return said
+def _taus(effects: Iterable[TauEffect]) -> str:
+    return ", ".join(f"{effect.tau:g}" for effect in effects)
 
 
 def _seeds(model: ReuseOfModel) -> Check:
@@ -105,7 +104,10 @@ def _mixture(model: ReuseOfModel, pairs: Sequence[Pair]) -> list[Check]:
     mixed = [name for name, found in values if name != "seed" and len(set(found)) > 1]
     if not mixed:
         return []
-    message = f"pairs differ among each other in {', '.join(mixed)} and are averaged as repeats. Select one value."
+    message = (
+        f"pairs differ among each other in {', '.join(mixed)} and are averaged as repeats. Select one value "
+        f"(--where {mixed[0]}=...)."
+    )
     return [_check(model, "F15", "warning", value=float(len(mixed)), threshold=0.0, said=message)]
 
 
@@ -122,5 +124,6 @@ def _twins(pairing: Pairing) -> list[Check]:
 
 
 def _left_out(reason: str, left_out: Iterable[tuple[int, str]]) -> str:
-    trials = ", ".join(str(trial) for trial, own in left_out if own == reason)
-    return f"Trials left out because {reason}: {trials}."
+    trials = [str(trial) for trial, own in left_out if own == reason]
+    named = f"Trials {', '.join(trials)} are" if len(trials) > 1 else f"Trial {trials[0]} is"
+    return f"{named} left out: {reason}."

@@ -44,7 +44,7 @@ def fit_data_reuse(
         raise FitError(f"margin = {margin:g} and window = {window:g} are shares: give numbers between 0 and 1.")
     observations = from_rows(rows, x="samples", from_x=from_x, to_x=to_x)
     pairing = pair_runs(rows, observations)
-    seed = int(observations.data_sha256[:16], 16)
+    seed = observations.seed_of(observations.where("train"))
     models = []
     for _, group in itertools.groupby(pairing.pairs, key=lambda pair: (pair.num_params, pair.model)):
         models.append(_model(list(group), margin=margin, window=window, draws=draws, seed=seed))
@@ -66,10 +66,9 @@ def fit_data_reuse(
 
 def _model(pairs: list[Pair], *, margin: float, window: float, draws: int, seed: int) -> ReuseOfModel:
     noise = noise_of(pairs)
-    windows = [_window_weights(pair, window) for pair in pairs]
-    slopes = [_slope_weights(pair) for pair in pairs]
+    windows = [_last_weights(pair, math.ceil(window * len(pair))) for pair in pairs]
     taus = sorted({pair.tau for pair in pairs})
-    effects = tuple(_effect(tau, pairs, noise, windows, slopes, margin=margin) for tau in taus)
+    effects = tuple(_effect(tau, pairs, noise, windows, margin=margin) for tau in taus)
     onset = find_onset(effects, pairs, noise, windows, level=math.log1p(margin), draws=draws, seed=seed)
     safe = list(itertools.takewhile(lambda effect: effect.verdict == "equivalent", effects))
     largest_safe = safe[-1].tau if safe else None
@@ -87,24 +86,24 @@ def _model(pairs: list[Pair], *, margin: float, window: float, draws: int, seed:
 
 
 def _effect(
-    tau: float,
-    pairs: Sequence[Pair],
-    noise: Noise,
-    windows: Sequence[FloatArray],
-    slopes: Sequence[FloatArray | None],
-    *,
-    margin: float,
+    tau: float, pairs: Sequence[Pair], noise: Noise, windows: Sequence[FloatArray], *, margin: float
 ) -> TauEffect:
-    averaged = _combined(pairs, windows)
-    tilted = _combined(pairs, slopes)
-    mean = float(np.mean(averaged[tau]))
-    slope = float(np.mean(tilted[tau])) if tau in tilted else None
-    sources = (_within(noise, pairs, windows, tau), between(averaged, tau))
-    wide = interval(mean, 0.95, *sources)
-    narrow = interval(mean, 0.90, *sources)
-    slope_interval = None
-    if slope is not None:
-        slope_interval = interval(slope, 0.95, _within(noise, pairs, slopes, tau), between(tilted, tau))
+    level = math.log1p(margin)
+    mean, sources = _mean(tau, pairs, noise, windows)
+    wide, narrow = interval(mean, 0.95, *sources), interval(mean, 0.90, *sources)
+    last, of_last = _mean(tau, pairs, noise, [_last_weights(pair, 1) for pair in pairs])
+    last_interval = interval(last, 0.95, *of_last)
+    slope, slope_interval = None, None
+    tilts = [_slope_weights(pair) for pair in pairs]
+    if any(pair.tau == tau and tilt is not None for pair, tilt in zip(pairs, tilts, strict=True)):
+        slope, of_slope = _mean(tau, pairs, noise, tilts)
+        slope_interval = interval(slope, 0.95, *of_slope)
+    is_rising = slope_interval is not None and slope_interval.low > 0
+    verdict: Verdict = "not_settled"
+    if mean > 0 and (is_rising or _shows_harm(mean, wide, level)):
+        verdict = "harmful"
+    elif not is_rising and not _shows_harm(last, last_interval, level) and narrow is not None and narrow.high < level:
+        verdict = "equivalent"
     mine = [pair for pair in pairs if pair.tau == tau]
     return TauEffect(
         tau=tau,
@@ -114,39 +113,37 @@ def _effect(
         mean=mean,
         interval=wide,
         interval_90=narrow,
+        last=last,
+        last_interval=last_interval,
         slope=slope,
         slope_interval=slope_interval,
-        verdict=_verdict(mean, wide, narrow, slope_interval, math.log1p(margin)),
+        verdict=verdict,
     )
 
 
-def _verdict(
-    mean: float, wide: Interval | None, narrow: Interval | None, slope: Interval | None, level: float
-) -> Verdict:
-    if wide is not None and wide.low > 0 and mean >= level:
-        return "harmful"
-    if slope is not None and slope.low > 0:
-        return "harmful"
-    return "equivalent" if narrow is not None and narrow.high < level else "not_settled"
+def _shows_harm(difference: float, of_it: Interval | None, level: float) -> bool:
+    return difference >= level and of_it is not None and of_it.low > 0
 
 
-def _combined(pairs: Sequence[Pair], weights: Sequence[FloatArray | None]) -> dict[float, list[float]]:
-    """weights . differences of every pair that has weights, by tau."""
-    found: dict[float, list[float]] = {}
+def _mean(
+    tau: float, pairs: Sequence[Pair], noise: Noise, weights: Sequence[FloatArray | None]
+) -> tuple[float, tuple[Source | None, Source | None]]:
+    """Mean over the pairs of this tau of weights . differences, and what it could be off by; pairs without weights
+    stay out.
+    """
+    values: dict[float, list[float]] = {}
+    mine = []
     for pair, each in zip(pairs, weights, strict=True):
-        if each is not None:
-            found.setdefault(pair.tau, []).append(float(each @ pair.difference))
-    return found
+        if each is None:
+            continue
+        values.setdefault(pair.tau, []).append(float(each @ pair.difference))
+        if pair.tau == tau:
+            mine.append(each)
+    return float(np.mean(values[tau])), (within(noise, tau, mine), between(values, tau))
 
 
-def _within(noise: Noise, pairs: Sequence[Pair], weights: Sequence[FloatArray | None], tau: float) -> Source | None:
-    mine = [each for pair, each in zip(pairs, weights, strict=True) if pair.tau == tau and each is not None]
-    return within(noise, tau, mine)
-
-
-def _window_weights(pair: Pair, window: float) -> FloatArray:
-    """Those of the mean over the last evaluations."""
-    count = math.ceil(window * len(pair))
+def _last_weights(pair: Pair, count: int) -> FloatArray:
+    """Those of the mean over the last `count` evaluations."""
     weights = np.zeros(len(pair))
     weights[-count:] = 1 / count
     return weights
@@ -184,7 +181,7 @@ def _in_words(
         parts.append(f"up to tau = {largest_safe:g}, a loss {margin:.0%} above that of fresh prompts is ruled out")
     harmful = [effect for effect in effects if effect.verdict == "harmful"]
     if harmful:
-        each = ", ".join(f"{effect.tau:g} ({math.expm1(effect.mean):+.1%} loss)" for effect in harmful)
+        each = ", ".join(f"{effect.tau:g} ({effect.in_words()})" for effect in harmful)
         parts.append(f"reuse hurts at tau = {each}")
     else:
         parts.append(f"no harm is shown up to tau = {effects[-1].tau:g}")

@@ -7,19 +7,16 @@ twin stays out and is named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from scaling.errors import FitError
-from scaling.observations import FloatArray, IntArray, Observations, Row
+from scaling.observations import CONFIGURATION, FloatArray, IntArray, Observations, Row
 
 # Equal in both runs of a pair. A value that is not known equals another that is not known.
-SETTINGS = (
-    "model", "variant", "data", "algorithm", "seed", "group_size", "prompts_per_step", "updates_per_step",
-    "learning_rate", "kl_coefficient",
-)  # fmt: skip
+SETTINGS = (*(name for name in CONFIGURATION if name != "tau"), "seed")
 Key = tuple[object, ...]
 
 
@@ -71,33 +68,31 @@ def pair_runs(rows: Sequence[Row], observations: Observations) -> Pairing:
             left_out.append((trial, "its tau is not known"))
         elif tau > 1:
             twins = [single for single in singles if settings[single] == settings[trial]]
-            made = _best_pair(observations, evaluated, trial, twins=twins, tau=tau, settings=settings[trial])
-            if isinstance(made, str):
-                left_out.append((trial, made))
+            if not twins:
+                left_out.append((trial, _what_differs(settings[trial], [settings[single] for single in singles])))
+                continue
+            made = [_pair(observations, evaluated[trial], evaluated[twin], tau, settings[trial]) for twin in twins]
+            if found := [pair for pair in made if pair is not None]:
+                pairs.append(max(found, key=len))
             else:
-                pairs.append(made)
+                left_out.append((trial, "it and its twin have no usable evaluation at an equal number of prompts"))
     if not pairs:
         raise FitError(_nothing(left_out, has_reuse=any(tau not in (None, 1) for tau in taus.values())))
     return Pairing(tuple(sorted(pairs, key=_order)), tuple(left_out))
 
 
-def _best_pair(
-    observations: Observations,
-    evaluated: Mapping[int, IntArray],
-    trial: int,
-    *,
-    twins: Sequence[int],
-    tau: float,
-    settings: Key,
-) -> Pair | str:
-    """The pair, or why there is none."""
-    if not twins:
-        return f"no run with tau = 1 equals it in {', '.join(SETTINGS)}"
-    made = [_pair(observations, evaluated[trial], evaluated[twin], tau, settings) for twin in twins]
-    found = [pair for pair in made if pair is not None]
-    if not found:
-        return "it and its twin have no usable evaluation at an equal number of prompts"
-    return max(found, key=len)
+def _what_differs(mine: Key, singles: Sequence[Key]) -> str:
+    """What keeps the runs with tau = 1 from being the twin: in the one that is most like it."""
+    model = SETTINGS.index("model")
+    differing = [
+        [name for name, own, other in zip(SETTINGS, mine, single, strict=True) if own != other]
+        for single in singles
+        if single[model] == mine[model]
+    ]
+    if not differing:
+        return "its model has no run with tau = 1"
+    _, fewest = min((len(names), names) for names in differing)
+    return f"the run with tau = 1 that is most like it differs in {', '.join(fewest)}"
 
 
 def _pair(observations: Observations, mine: IntArray, twin: IntArray, tau: float, settings: Key) -> Pair | None:
@@ -144,7 +139,7 @@ def _nothing(left_out: Sequence[tuple[int, str]], *, has_reuse: bool) -> str:
     reasons = "; ".join(sorted({reason for _, reason in left_out}))
     return (
         f"no run with tau > 1 has a twin with tau = 1 to be compared with ({reasons}). Add runs with tau = 1 and the "
-        "same seeds, evaluated at the same steps."
+        "same seeds and settings, evaluated at the same steps."
     )
 
 

@@ -43,6 +43,9 @@ def _parameters(model: ReuseOfModel) -> list[Record]:
     rows = []
     for effect in model.effects:
         rows.append(number("mean_log_loss_difference", effect.mean, interval=effect.interval, tau=effect.tau, **of))
+        rows.append(
+            number("last_log_loss_difference", effect.last, interval=effect.last_interval, tau=effect.tau, **of)
+        )
         if effect.slope is not None:
             rows.append(number("late_slope", effect.slope, interval=effect.slope_interval, tau=effect.tau, **of))
     for pair in model.pairs:

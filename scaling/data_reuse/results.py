@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,13 +15,14 @@ Verdict = Literal["harmful", "equivalent", "not_settled"]
 class TauEffect:
     """One tau. `mean`: of ln L(tau) - ln L(1) over the last evaluations of its pairs, with 95% and 90% interval.
 
-    `slope`: of that difference in ln prompts over the last third of the ln prompts of a run, None with fewer than
-    three evaluations there. `end_x`: prompts at which the shortest of the pairs ends.
+    `last`: the same difference at the last evaluation alone, which a mean lags behind where the difference still
+    grows, with its 95% interval. `slope`: of the difference in ln prompts over the last third of the ln prompts of a
+    run, None with fewer than three evaluations there. `end_x`: prompts at which the shortest of the pairs ends.
 
-    `verdict`: harmful where the 95% interval of the mean lies above 0 and the mean reaches the margin, or where the
-    95% interval of the slope lies above 0; else equivalent where the upper end of the 90% interval stays below
-    ln(1 + margin), which is the one of the two one-sided 5% tests of equivalence that harm is about; else
-    not_settled.
+    `verdict`: harmful where the mean is above 0 and either its 95% interval is too and it reaches the margin, or the
+    difference is rising. Else equivalent where the upper end of the 90% interval stays below ln(1 + margin), which is
+    the one of the two one-sided 5% tests of equivalence that harm is about, and neither a rise nor the last evaluation
+    speaks against it. Else not_settled.
     """
 
     tau: float
@@ -30,9 +32,21 @@ class TauEffect:
     mean: float
     interval: Interval | None
     interval_90: Interval | None
+    last: float
+    last_interval: Interval | None
     slope: float | None
     slope_interval: Interval | None
     verdict: Verdict
+
+    @property
+    def is_rising(self) -> bool:
+        """Whether the 95% interval of the slope lies above 0."""
+        return self.slope_interval is not None and self.slope_interval.low > 0
+
+    def in_words(self) -> str:
+        """The difference for a sentence; where it is rising, what it has come to."""
+        rise = f" and rising, {math.expm1(self.last):+.1%} at the last evaluation" if self.is_rising else ""
+        return f"{math.expm1(self.mean):+.1%} loss{rise}"
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ LINE_INCHES = 0.17
 TITLE_WRAP = 100
 TITLE_INCHES = 0.26
 SUMMARY_WRAP = 150
+PANEL_INCHES = 4.25
+ROW_INCHES = 3.1  # of each of several rows
+GAP_INCHES = 0.95  # room for the title of a row and the labels of the one above
 
 
 def write_figure(draw: Callable[[], Figure], paths: Sequence[Path]) -> None:
@@ -46,16 +49,25 @@ def write_figure(draw: Callable[[], Figure], paths: Sequence[Path]) -> None:
 
 def sheet(*, title: str, summary: str, caveats: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     """A figure with its words, and its left and right axes."""
-    figure, (left, right) = panels(
-        title=title, summary=summary, caveats=caveats, places=((0.058, 0.40), (0.622, 0.278))
-    )
+    figure, ((left, right),) = sheet_rows(title=title, summary=summary, caveats=caveats, rows=1)
     return figure, left, right
 
 
+def sheet_rows(
+    *, title: str, summary: str, caveats: Sequence[str], rows: int
+) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """A figure with its words, and a left and a right axes in each of so many rows."""
+    places = ((0.058, 0.40), (0.622, 0.278))
+    figure, axes = panels(title=title, summary=summary, caveats=caveats, places=places, rows=rows)
+    return figure, list(zip(axes[::2], axes[1::2], strict=True))
+
+
 def panels(
-    *, title: str, summary: str, caveats: Sequence[str], places: Sequence[tuple[float, float]]
+    *, title: str, summary: str, caveats: Sequence[str], places: Sequence[tuple[float, float]], rows: int = 1
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with its words, and axes beside each other; `places`: left edge and width of each, as shares."""
+    """A figure with its words, and axes beside each other, row by row; `places`: left edge and width of each, as
+    shares.
+    """
     lines = [
         line for each in caveats for line in textwrap.wrap(each, WRAP, initial_indent="• ", subsequent_indent="  ")
     ]
@@ -63,9 +75,11 @@ def panels(
     heading = textwrap.wrap(title, TITLE_WRAP)
     found = textwrap.wrap(summary, SUMMARY_WRAP)
     extra = TITLE_INCHES * max(len(heading) - 1, 0) + LINE_INCHES * max(len(found) - 1, 0)
-    height = 5.9 + footer + extra
+    panel = PANEL_INCHES if rows == 1 else ROW_INCHES
+    height = 1.65 + footer + extra + rows * panel + (rows - 1) * GAP_INCHES
     figure = Figure(figsize=(12.5, height))
-    axes = [figure.add_axes((left, (footer + 0.62) / height, width, 4.25 / height)) for left, width in places]
+    bottoms = [(footer + 0.62 + row * (panel + GAP_INCHES)) / height for row in reversed(range(rows))]
+    axes = [figure.add_axes((left, bottom, width, panel / height)) for bottom in bottoms for left, width in places]
     above = TITLE_INCHES * max(len(heading) - 1, 0)
     figure.text(0.02, 1 - (0.32 + above / 2) / height, "\n".join(heading), fontsize=14, fontweight="bold", va="center")
     figure.text(

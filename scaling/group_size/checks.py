@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scaling.group_size.results import Crossing, GroupSizesOfModel
-from scaling.observations import Row
+from scaling.group_size.results import GroupSizesOfModel
+from scaling.observations import CONFIGURATION, Row
 from scaling.results import Check, Severity
 from scaling.wording import short
 
 SURE = 0.95
-SETTINGS = ("data", "algorithm", "tau", "learning_rate", "prompts_per_step", "updates_per_step", "kl_coefficient")
+SETTINGS = tuple(name for name in CONFIGURATION if name not in ("model", "group_size"))
 
 
 def group_checks(
@@ -25,18 +25,16 @@ def group_checks(
 
 def _f12(model: GroupSizesOfModel, unit: str) -> list[Check]:
     if model.crossings:
-        return [_crosses(model, each, unit) for each in model.crossings]
+        return [_cross(model, unit)]
     message = f"{model.model}: no two group sizes cross inside the range they share."
     return [Check("F12", "ok", None, None, model.num_params, message)]
 
 
-def _crosses(model: GroupSizesOfModel, crossing: Crossing, unit: str) -> Check:
-    span = f"{short(crossing.range_low)} to {short(crossing.range_high)}"
-    message = (
-        f"{model.model}: G = {crossing.after} overtakes G = {crossing.before} at {short(crossing.x)} {unit}, inside "
-        f"the fitted range ({span}). Quote the budget with every claim about them."
-    )
-    return Check("F12", "warning", crossing.x, None, model.num_params, message)
+def _cross(model: GroupSizesOfModel, unit: str) -> Check:
+    """All crossings of a model in one warning: none of its group sizes is the better one at every budget."""
+    each = "; ".join(f"G = {each.after} overtakes {each.before} at {short(each.x)} {unit}" for each in model.crossings)
+    message = f"{model.model}: {each}, inside what was run of both. Quote the budget with every claim about them."
+    return Check("F12", "warning", model.crossings[0].x, None, model.num_params, message)
 
 
 def _edge(model: GroupSizesOfModel) -> list[Check]:
@@ -97,5 +95,8 @@ def _mixture(model: GroupSizesOfModel, rows: Sequence[Row]) -> list[Check]:
     mixed = [name for name in SETTINGS if len({row.get(name) for row in mine}) > 1]
     if not mixed:
         return []
-    message = f"{model.model}: its runs differ in {', '.join(mixed)} too and are fitted as repeats. Select one value."
+    message = (
+        f"{model.model}: its runs differ in {', '.join(mixed)} too and are fitted as repeats. Select one value "
+        f"(--where {mixed[0]}=...)."
+    )
     return [Check("F15", "warning", float(len(mixed)), 0.0, model.num_params, message)]

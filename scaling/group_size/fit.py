@@ -50,7 +50,7 @@ def fit_group_size(
     if estimator not in ESTIMATORS:
         raise FitError(f"estimator {estimator!r} does not compare group sizes. Choose {' or '.join(ESTIMATORS)}.")
     observations = admit(observations, estimator)
-    seed = int(observations.data_sha256[:16], 16)
+    seed = observations.seed_of(observations.where("train"))
     models, left_out = [], []
     for model in sorted(set(observations.model)):
         chosen = observations.where("train") & np.array([each == model for each in observations.model])

@@ -1,8 +1,8 @@
 """Does what was learned transfer? Gain or damage of every model on every benchmark, in and out of domain.
 
 A run is judged against itself before training. Nothing is fitted: losses, gains with their errors, damage that came
-late (F10), and rank correlations with model size and with the gain in domain. `fit_transfer` is pure and
-deterministic; it writes nothing and prints nothing.
+late (F10), and rank correlations with model size and with the gain in domain, at the last step that all runs of a
+benchmark were scored at. `fit_transfer` is pure and deterministic; it writes nothing and prints nothing.
 """
 
 from __future__ import annotations
@@ -37,11 +37,14 @@ def fit_transfer(rows: Sequence[Row], *, in_domain: str | None = None) -> Transf
         known = ", ".join(sorted({benchmark for benchmark, _ in scored}))
         raise FitError(f"the benchmark in domain, {in_domain}, has no evaluations here. There are: {known}.")
     transfers: list[Transfer] = []
+    compared: list[Transfer] = []
     left_out: list[LeftOut] = []
     for each in scored:
         mine = [row for row in rows if (row["benchmark"], row["protocol"]) == each]
-        judged, missing = _benchmark(from_rows(mine, x="steps"), in_domain)
-        transfers += judged
+        observations = from_rows(mine, x="steps")
+        runs, missing = _runs(observations)
+        transfers += _transfers(observations, runs, in_domain)
+        compared += _transfers(observations, _until_common_step(observations, runs), in_domain)
         left_out += missing
     if not transfers:
         raise FitError(
@@ -50,7 +53,7 @@ def fit_transfer(rows: Sequence[Row], *, in_domain: str | None = None) -> Transf
         )
     base = _base(transfers)
     digest = data_sha256(rows)
-    trends, couplings = _trends(transfers, base, int(digest[:16], 16))
+    trends, couplings = _trends(compared, base, int(digest[:16], 16))
     return TransferFit(
         data_sha256=digest,
         num_points=sum(run.num_evaluations for each in transfers for run in each.runs),
@@ -59,15 +62,15 @@ def fit_transfer(rows: Sequence[Row], *, in_domain: str | None = None) -> Transf
         trends=trends,
         couplings=couplings,
         left_out=tuple(left_out),
-        checks=tuple(transfer_checks(transfers, rows, left_out, base=base)),
+        checks=tuple(transfer_checks(transfers, compared, rows, left_out, base=base)),
         summary=tuple(_in_words(list(group), trends) for _, group in itertools.groupby(transfers, key=_scored)),
     )
 
 
-def _benchmark(observations: Observations, in_domain: str | None) -> tuple[list[Transfer], list[LeftOut]]:
-    """Every model on one benchmark, by size, and the runs that cannot be judged."""
+def _runs(observations: Observations) -> tuple[list[IntArray], list[LeftOut]]:
+    """The rows of every run of one benchmark in order of steps, from step 0 on, and the runs that cannot be judged."""
     usable = (observations.where("train") | observations.where("baseline")) & np.isfinite(observations.loss)
-    by_model: dict[tuple[int, str], list[IntArray]] = {}
+    runs: list[IntArray] = []
     left_out: list[LeftOut] = []
     for trial in np.unique(observations.trial_id):
         rows = np.flatnonzero(usable & (observations.trial_id == trial))
@@ -77,9 +80,24 @@ def _benchmark(observations: Observations, in_domain: str | None) -> tuple[list[
         elif len(rows) == 1:
             left_out.append((int(trial), observations.benchmark, observations.protocol, "not scored after training"))
         else:
-            key = int(observations.num_params[rows[0]]), observations.model[rows[0]]
-            by_model.setdefault(key, []).append(rows)
-    return [_transfer(observations, by_model[key], in_domain) for key in sorted(by_model)], left_out
+            runs.append(rows)
+    return runs, left_out
+
+
+def _until_common_step(observations: Observations, runs: Sequence[IntArray]) -> list[IntArray]:
+    """The runs as far as the last step that all of them were scored at; none where they share none but 0."""
+    steps = [set(observations.step[rows].tolist()) for rows in runs]
+    last = max(set.intersection(*steps), default=0) if steps else 0
+    return [rows[observations.step[rows] <= last] for rows in runs] if last > 0 else []
+
+
+def _transfers(observations: Observations, runs: Sequence[IntArray], in_domain: str | None) -> list[Transfer]:
+    """Every model on one benchmark, by size."""
+    by_model: dict[tuple[int, str], list[IntArray]] = {}
+    for rows in runs:
+        key = int(observations.num_params[rows[0]]), observations.model[rows[0]]
+        by_model.setdefault(key, []).append(rows)
+    return [_transfer(observations, by_model[key], in_domain) for key in sorted(by_model)]
 
 
 def _transfer(observations: Observations, rows: Sequence[IntArray], in_domain: str | None) -> Transfer:
@@ -113,6 +131,7 @@ def _base(transfers: Sequence[Transfer]) -> Scored | None:
 def _trends(
     transfers: Sequence[Transfer], base: Scored | None, seed: int
 ) -> tuple[tuple[Trend, ...], tuple[Coupling, ...]]:
+    """Of transfers whose runs end at one step: a longer run must not look like a larger or a better one."""
     gains = {run.trial_id: run.gain for each in transfers if _scored(each) == base for run in each.runs}
     trends, couplings = [], []
     for scored, group in itertools.groupby(transfers, key=_scored):
@@ -136,7 +155,8 @@ def _in_words(transfers: Sequence[Transfer], trends: Sequence[Trend]) -> str:
     for trend in trends:
         if (trend.benchmark, trend.protocol) == _scored(first):
             sentence += (
-                f"; rank correlation of relative gain and size {trend.rank_correlation:+.2f} (p = {trend.p_value:.2g})"
+                f"; rank correlation of size and relative gain at step {trend.at_step} "
+                f"{trend.rank_correlation:+.2f} (p = {trend.p_value:.2g})"
             )
     return f"{sentence}."
 

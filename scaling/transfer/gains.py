@@ -9,7 +9,8 @@ import numpy as np
 
 from scaling.observations import FloatArray, IntArray, Observations
 from scaling.regression.bootstrap import Z
-from scaling.regression.intervals import normal_interval, t_quantile
+from scaling.regression.intervals import normal_interval
+from scaling.regression.spread import t_quantile
 from scaling.transfer.results import Amount, Damage, RunGain
 
 DAMAGE_MARGIN = 0.02
@@ -73,8 +74,8 @@ def damage(observations: Observations, runs: Sequence[IntArray]) -> Damage | Non
     Runs of one model: each is its rows in order of steps. The lowest of a hundred scores without any trend lies so far
     below the last that 2 SE raise an alarm in .38 of cases; the lowest of five windows' means does in .01 to .08.
 
-    The standard error is the larger of two: over runs, at the windows that the mean curve chose, and from those of
-    the evaluations, whose problems are drawn once for all steps, so that the latter is rather too large.
+    The interval is the wider of two: over runs, at the windows that the mean curve chose, and from the standard errors
+    of the evaluations, whose problems are drawn once for all steps, so that the latter is rather too wide.
     """
     common = sorted(set.intersection(*({int(step) for step in observations.step[rows]} for rows in runs)))
     if len(common) < 2:
@@ -90,15 +91,22 @@ def damage(observations: Observations, runs: Sequence[IntArray]) -> Damage | Non
     if lowest <= 0:
         return None
     risen = means[:, -1] - means[:, low]
-    sources = [float(risen.std(ddof=1)) / math.sqrt(len(runs))] if len(runs) > 1 else []
+    sources = []
+    if len(runs) > 1:
+        sources.append((float(risen.std(ddof=1)) / math.sqrt(len(runs)), t_quantile(len(runs) - 1), "runs"))
     errors = standard_errors(observations, aligned.ravel()).reshape(aligned.shape)
     drawn = np.add.reduceat(errors**2, starts, axis=1).mean(axis=0) / lengths**2 / len(runs)
     if np.isfinite(drawn[[low, -1]]).all():
-        sources.append(math.sqrt(float(drawn[low] + drawn[-1])))
-    se = max(sources) / lowest if sources else None
+        sources.append((math.sqrt(float(drawn[low] + drawn[-1])), Z, "problems and completions drawn"))
+    rise, se, interval = float(risen.mean()) / lowest, None, None
+    if sources:
+        error, quantile, method = max(sources, key=lambda source: source[0] * source[1])
+        se = error / lowest
+        interval = normal_interval(rise, quantile * se, method)
     return Damage(
-        rise=float(risen.mean()) / lowest,
+        rise=rise,
         se=se,
+        interval=interval,
         threshold=max(DAMAGE_MARGIN, DAMAGE_SE * (se or 0.0)),
         window=length,
         low_step=common[int(starts[low] + lengths[low]) - 1],

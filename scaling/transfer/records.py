@@ -51,7 +51,8 @@ def _parameters(transfer: Transfer) -> list[Record]:
             number("relative_gain", relative.value, standard_error=relative.se, interval=relative.interval, **of)
         )
     if damage is not None:
-        rows.append(number("rise_from_lowest", damage.rise, standard_error=damage.se, at_x=damage.end_step, **of))
+        rise = number("rise_from_lowest", damage.rise, standard_error=damage.se, interval=damage.interval, **of)
+        rows.append({**rise, "at_x": damage.end_step})
     rows += [number("gain", run.gain, trial_id=run.trial_id, **of) for run in transfer.runs]
     return rows
 
@@ -59,14 +60,14 @@ def _parameters(transfer: Transfer) -> list[Record]:
 def _relations(fit: TransferFit) -> list[Record]:
     rows = []
     for trend in fit.trends:
-        of: Record = {"benchmark": trend.benchmark, "protocol": trend.protocol}
+        of: Record = {"benchmark": trend.benchmark, "protocol": trend.protocol, "at_x": trend.at_step}
         rows.append(number("rank_correlation_with_size", trend.rank_correlation, **of))
         rows.append(number("p_of_rank_correlation_with_size", trend.p_value, **of))
     for coupling in fit.couplings:
-        of = {"benchmark": coupling.benchmark, "protocol": coupling.protocol}
-        rows.append(number("rank_correlation_with_gain_in_domain", coupling.rank_correlation, **of))
+        of = {"benchmark": coupling.benchmark, "protocol": coupling.protocol, "at_x": coupling.at_step}
+        rows.append(number("rank_correlation_in_domain", coupling.rank_correlation, **of))
         if coupling.within_models is not None:
-            rows.append(number("rank_correlation_with_gain_in_domain_within_models", coupling.within_models, **of))
+            rows.append(number("rank_correlation_in_domain_within_models", coupling.within_models, **of))
     return rows
 
 

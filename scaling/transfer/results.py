@@ -50,12 +50,13 @@ class Damage:
     """F10: how far the loss at the end lies above the lowest it was, both as means over
     `window` evaluations.
 
-    `rise` is relative to the lowest, `se` its standard error, `threshold` what it has to exceed: the larger of 2% and
-    2 SE. `low_step`: last step of the lowest window.
+    `rise` is relative to the lowest, with its standard error and 95% interval; `threshold` is what it has to exceed:
+    the larger of 2% and 2 SE. `low_step`: last step of the lowest window.
     """
 
     rise: float
     se: float | None
+    interval: Interval | None
     threshold: float
     window: int
     low_step: int
@@ -63,8 +64,8 @@ class Damage:
 
     @property
     def is_found(self) -> bool:
-        """Whether the rise is damage."""
-        return self.rise > self.threshold
+        """Whether the rise is damage: above its threshold, and not noise by its interval."""
+        return self.rise > self.threshold and self.interval is not None and self.interval.low > 0
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,14 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Trend:
-    """Whether relative gains rise with model size: Spearman's rank correlation over models, two-sided permutation p."""
+    """Whether relative gains rise with model size: Spearman's rank correlation over models, two-sided permutation p.
+
+    Gains are those at `at_step`, the last one that all runs were scored at.
+    """
 
     benchmark: str
     protocol: str
+    at_step: int
     num_models: int
     rank_correlation: float
     p_value: float
@@ -104,11 +109,12 @@ class Coupling:
     """Whether runs that gain more in domain gain more here: Spearman's rank correlation of gains over runs.
 
     `within_models`: the same after each model's mean gains are taken away, so that size cannot make it; None below
-    three more runs than models.
+    three more runs than models. Gains are those at `at_step`, the last one that all runs were scored at here.
     """
 
     benchmark: str
     protocol: str
+    at_step: int
     num_runs: int
     num_models: int
     rank_correlation: float

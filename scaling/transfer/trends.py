@@ -16,7 +16,9 @@ EXACT_UP_TO = 50_000  # permutations: all those of eight models; more models are
 
 
 def trend_of(transfers: Sequence[Transfer], seed: int) -> Trend | None:
-    """Relative gain against size over the models of one benchmark; None below four sizes or without any difference."""
+    """Relative gain against size over the models of one benchmark, all runs ending at one step; None below four sizes
+    or without any difference.
+    """
     from scipy.stats import permutation_test, rankdata
 
     judged = [(each.num_params, each.relative_gain.value) for each in transfers if each.relative_gain is not None]
@@ -39,7 +41,14 @@ def trend_of(transfers: Sequence[Transfer], seed: int) -> Trend | None:
         rng=np.random.Generator(np.random.PCG64(seed)),
     )  # fmt: skip
     first = transfers[0]
-    return Trend(first.benchmark, first.protocol, len(judged), float(test.statistic), float(test.pvalue))
+    return Trend(
+        benchmark=first.benchmark,
+        protocol=first.protocol,
+        at_step=first.runs[0].last_step,
+        num_models=len(judged),
+        rank_correlation=float(test.statistic),
+        p_value=float(test.pvalue),
+    )
 
 
 def coupling_of(transfers: Sequence[Transfer], in_domain: Mapping[int, float]) -> Coupling | None:
@@ -58,8 +67,15 @@ def coupling_of(transfers: Sequence[Transfer], in_domain: Mapping[int, float]) -
     if correlation is None:
         return None
     first = transfers[0]
-    num_models = len(np.unique(model))
-    return Coupling(first.benchmark, first.protocol, len(found), num_models, correlation, _within(model, here, there))
+    return Coupling(
+        benchmark=first.benchmark,
+        protocol=first.protocol,
+        at_step=first.runs[0].last_step,
+        num_runs=len(found),
+        num_models=len(np.unique(model)),
+        rank_correlation=correlation,
+        within_models=_within(model, here, there),
+    )
 
 
 def _within(model: np.ndarray, here: FloatArray, there: FloatArray) -> float | None:

@@ -11,6 +11,7 @@ import pytest
 from scaling.data_reuse.fit import fit_data_reuse
 from scaling.data_reuse.results import DataReuseFit, TauEffect
 from scaling.errors import FitError
+from scaling.observations import CONFIGURATION
 
 TAUS = (1, 2, 5, 20, 50, 100)
 ONSET = 30.0
@@ -107,7 +108,7 @@ def test_harm_and_safety_are_told_apart_and_put_in_words() -> None:
 def test_harm_below_ten_uses_is_a_warning() -> None:
     fit = fit_data_reuse(reuse_rows(effect=lambda tau, x: 0.06 if tau >= 5 else 0.0))
     assert [severity for severity, _ in said(fit, "F09")] == ["warning"]
-    assert "tau = 5 already" in said(fit, "F09")[0][1]
+    assert "the smallest tau that hurts is 5" in said(fit, "F09")[0][1]
 
 
 def test_a_gap_that_only_begins_to_open_is_harm_by_its_slope() -> None:
@@ -117,6 +118,68 @@ def test_a_gap_that_only_begins_to_open_is_harm_by_its_slope() -> None:
     assert effect.slope_interval is not None
     assert effect.slope_interval.low > 0
     assert effect.verdict == "harmful"
+
+
+def test_the_last_evaluation_stands_beside_the_mean_that_lags_behind_a_rise() -> None:
+    def widening(tau: float, x: float) -> float:
+        return 0.05 * x if tau > 1 else 0.0
+
+    fit = fit_data_reuse(reuse_rows(sd=0.001, taus=(1, 10), effect=widening))
+    (effect,) = fit.models[0].effects
+    assert effect.last == pytest.approx(0.05, abs=0.003)
+    assert effect.mean == pytest.approx(0.0455, abs=0.003)
+    assert effect.last_interval is not None
+    assert effect.last_interval.low < 0.05 < effect.last_interval.high
+    assert f"(+{math.expm1(effect.mean):.1%} loss and rising, +{math.expm1(effect.last):.1%} at the last" in (
+        fit.models[0].summary
+    )
+
+
+def test_intervals_at_the_last_evaluation_hold_the_truth() -> None:
+    held = []
+    for rng_seed in range(150):
+        fit = fit_data_reuse(reuse_rows(rng_seed, taus=(1, 5, 50), steps=40, effect=harm_at_once), draws=0)
+        interval = effects(fit)[50].last_interval
+        assert interval is not None
+        held.append(interval.low <= harm(50, 1.0) <= interval.high)
+    assert 0.9 <= np.mean(held) <= 0.995
+
+
+def test_an_advantage_that_shrinks_is_neither_harm_nor_safe() -> None:
+    fit = fit_data_reuse(
+        reuse_rows(sd=0.0005, taus=(1, 2, 10), effect=lambda tau, x: -0.05 + 0.03 * x if tau == 10 else 0.0)
+    )
+    effect = effects(fit)[10]
+    assert effect.mean < 0
+    assert effect.is_rising
+    assert effect.verdict == "not_settled"
+    assert fit.models[0].largest_safe_tau == 2
+    ((severity, message),) = said(fit, "F09")
+    assert severity == "note"
+    assert "At tau = 10 fresh prompts are catching up" in message
+
+
+def test_harm_at_the_last_evaluation_alone_is_not_passed_off_as_safe() -> None:
+    def jump(tau: float, x: float) -> float:
+        return 0.0 if tau == 1 else 0.05 if x == 1.0 else 0.012 * (x < 0.5)
+
+    (effect,) = fit_data_reuse(reuse_rows(sd=0.001, rho=0.0, taus=(1, 10), effect=jump)).models[0].effects
+    assert effect.interval_90 is not None
+    assert effect.interval_90.high < math.log(1.02)
+    assert not effect.is_rising
+    assert effect.verdict == "not_settled"
+
+
+def test_nothing_that_rises_is_ever_called_safe() -> None:
+    found = [
+        effect
+        for rng_seed in range(60)
+        for effect in fit_data_reuse(
+            reuse_rows(rng_seed, sd=0.004, effect=lambda tau, x: 0.02 * x if tau > 5 else 0.0), draws=0
+        ).models[0].effects
+    ]  # fmt: skip
+    assert any(effect.is_rising for effect in found)
+    assert not any(effect.is_rising and effect.verdict == "equivalent" for effect in found)
 
 
 def test_too_little_data_settle_nothing() -> None:
@@ -199,13 +262,20 @@ def test_runs_without_a_twin_are_named_and_left_out() -> None:
     assert {effect.num_pairs for effect in fit.models[0].effects} == {2}
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "group_size", "kl_coefficient", "data", "prompts_per_step"])
-def test_a_run_that_differs_in_more_than_tau_is_no_twin(name: str) -> None:
+@pytest.mark.parametrize("name", [*(name for name in CONFIGURATION if name not in ("model", "tau")), "seed"])
+def test_a_run_that_differs_in_more_than_tau_is_no_twin_and_is_told_in_what(name: str) -> None:
     rows = reuse_rows(taus=(1, 5), seeds=(1,))
     for row in rows:
-        row[name] = None if row["tau"] == 1 else row[name]
-    with pytest.raises(FitError, match="twin with tau = 1"):
+        row[name] = 0 if row["tau"] == 1 else row[name]
+    with pytest.raises(FitError, match=f"most like it differs in {name}\\)"):
         fit_data_reuse(rows)
+
+
+def test_a_model_without_fresh_runs_is_said_to_have_none() -> None:
+    rows = reuse_rows(taus=(1, 5)) + reuse_rows(taus=(5,), model="m-1b", num_params=1_000_000_000)
+    for number, row in enumerate(rows):
+        row["evaluation_id"] = number
+    assert {reason for _, reason in fit_data_reuse(rows).left_out} == {"its model has no run with tau = 1"}
 
 
 def test_runs_of_different_length_are_compared_where_both_were_evaluated() -> None:

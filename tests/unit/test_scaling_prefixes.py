@@ -57,8 +57,7 @@ def test_what_came_after_a_prefix_changes_nothing_but_what_it_is_scored_on(count
     ]
 
     before, after = (
-        fit_intra_model(from_rows(which), prefixes=[0.25, 0.5]).runs[0].forecasts
-        for which in (made, later)
+        fit_intra_model(from_rows(which), prefixes=[0.25, 0.5]).runs[0].forecasts for which in (made, later)
     )
 
     assert [each.predicted for each in before] == [each.predicted for each in after]

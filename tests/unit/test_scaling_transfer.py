@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
+from db.tables import FitParameter
 from scaling.errors import FitError
+from scaling.settings import FitSettings
 from scaling.transfer.fit import fit_transfer
+from scaling.transfer.records import to_records
 from scaling.transfer.results import Transfer, TransferFit
 
 BILLIONS = tuple(int(size * 1e9) for size in (0.5, 1.5, 3, 7, 14))
@@ -183,7 +186,7 @@ def test_runs_not_scored_before_training_are_named_and_left_out() -> None:
     rows = [row for row in transfer_rows({"gsm8k": falls_by(0.1)}) if (row["trial_id"], row["step"]) != (1, 0)]
     fit = fit_transfer(rows)
     assert [(trial, reason) for trial, _, _, reason in fit.left_out] == [(1, "not scored before training")]
-    assert "trials 1" in said(fit, "LEFT_OUT")[0][1]
+    assert "trial 1." in said(fit, "LEFT_OUT")[0][1]
     assert [run.trial_id for run in only(fit).runs] == [0, 2]
 
 
@@ -243,3 +246,45 @@ def test_every_benchmark_is_put_in_words() -> None:
 def test_nothing_to_judge_is_said(rows: Rows, words: str) -> None:
     with pytest.raises(FitError, match=words):
         fit_transfer(rows)
+
+
+def test_a_rise_that_two_runs_do_not_agree_on_is_no_damage_yet() -> None:
+    """Two standard errors are passed easily where the error rests on one difference; its interval knows that."""
+    rows = transfer_rows({"zebra": rises_late}, seeds=(1, 2), attempts=None)
+    for row in rows:
+        if row["trial_id"] == 1 and float(str(row["step"])) > 50:
+            row["score"] = float(str(row["score"])) + 0.11 * (float(str(row["step"])) - 50) / 50
+    fit = fit_transfer(rows)
+    damage = only(fit).damage
+
+    assert damage is not None
+    assert damage.rise > 0.02
+    assert damage.interval is not None
+    assert damage.interval.low < 0 < damage.interval.high
+    assert not damage.is_found
+    assert "warning" not in [severity for severity, _ in said(fit, "F10")]
+
+
+def test_sizes_whose_runs_end_apart_are_compared_where_all_were_scored() -> None:
+    """Longer runs gain more; that must not look like larger models gaining more."""
+    rows = transfer_rows({"gsm8k": falls_by(0.2)}, sizes=BILLIONS, attempts=None, run_sd=0.001)
+    last = dict(zip(BILLIONS, (20, 40, 60, 80, 100), strict=True))
+    cut = [row for row in rows if float(str(row["step"])) <= last[int(str(row["num_params"]))]]
+    fit = fit_transfer(cut)
+
+    assert [each.gain.value for each in fit.transfers] == sorted(each.gain.value for each in fit.transfers)
+    assert [trend.at_step for trend in fit.trends] == [20]
+    assert fit.trends[0].p_value > 0.05
+    ((severity, message),) = said(fit, "ENDS")
+    assert severity == "warning"
+    assert "sizes are compared at step 20" in message
+    assert said(fit_transfer(rows), "ENDS") == []
+
+
+def test_every_name_of_a_number_fits_its_column() -> None:
+    rows = transfer_rows({"gsm8k": more_with_size, "heldout": falls_by(0.1)}, sizes=BILLIONS)
+    kept = to_records(fit_transfer(rows), rows, FitSettings(scope="transfer"))
+    names = {row["name"] for row in kept.parameters}
+
+    assert "rank_correlation_in_domain_within_models" in names
+    assert max(map(len, names)) <= FitParameter.__table__.c.name.type.length  # type: ignore[attr-defined]

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from scaling.observations import FloatArray, Observations, XKind, from_rows
+from scaling.axes import XKind
+from scaling.observations import FloatArray, Observations, from_rows
 from scaling.synthetic import Noise, law_rows, saturating_slopes
 
 SIZES = (357_800_000, 1_310_200_000, 2_774_500_000, 6_525_300_000, 13_212_100_000, 31_205_600_000, 70_212_600_000)

@@ -147,7 +147,7 @@ def requested(options: FitOptions, in_file: Mapping[str, Any] | None, rows: Sequ
 
 
 def _axis(option: str) -> Any:
-    from scaling.observations import X_OPTION
+    from scaling.axes import X_OPTION
 
     kinds = {name: kind for kind, name in X_OPTION.items()}
     if option not in kinds:
@@ -159,7 +159,7 @@ def _on_an_axis_had(
     settings: FitSettings, options: FitOptions, rows: Sequence[Row]
 ) -> tuple[FitSettings, tuple[str, ...]]:
     """The settings over the axis that nobody asked for if the rows have it, else over the best one that they have."""
-    from scaling.observations import X_OPTION, X_UNIT
+    from scaling.axes import X_OPTION, X_UNIT
     from scaling.selection import axes_had
 
     had = axes_had(rows)

@@ -177,7 +177,7 @@ def _refuse_unknown(options: Mapping[str, Any], known: frozenset[str]) -> None:
 def _settings(
     rows: Sequence[Row], scope: str, x: str | None, *, holdout: Sequence[str] | str = (), **options: Any
 ) -> FitSettings:
-    from scaling.observations import X_OPTION
+    from scaling.axes import X_OPTION
     from scaling.selection import sizes_named
     from scaling.settings import FitSettings
 

@@ -9,11 +9,12 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.axes import X_COLUMN, X_OPTION, XKind
 from scaling.errors import FitError
 from scaling.row_roles import number, roles_of
 
@@ -22,18 +23,6 @@ IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Row: TypeAlias = Mapping[str, object]
 
-XKind = Literal["samples", "flops", "paper_flops", "tokens", "steps", "gpu_hours"]
-# As `rlsweep fit --x` calls them.
-X_OPTION: dict[str, str] = {
-    "samples": "data", "flops": "compute", "paper_flops": "paper-compute", "tokens": "tokens", "steps": "steps",
-    "gpu_hours": "gpu-hours",
-}  # fmt: skip
-X_UNIT: dict[str, str] = {
-    "samples": "prompts", "flops": "FLOPs", "paper_flops": "FLOPs as the paper counts", "tokens": "tokens",
-    "steps": "steps", "gpu_hours": "GPU-hours",
-}  # fmt: skip
-X_COLUMN: dict[str, str] = {kind: "step" if kind == "steps" else kind for kind in X_OPTION}
-BUDGETS = ("flops", "paper_flops", "gpu_hours")  # axes on which sizes cost differently
 ROLES = ("train", "holdout", "baseline", "outside_window", "clipped", "superseded", "unusable", "not_compared")
 
 # What makes two rows the same measurement; ids of a particular database are left out on purpose.

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from numbers import Real
 
 from db.errors import SpecError
-from scaling.observations import X_COLUMN, Row, XKind
+from scaling.axes import X_COLUMN, XKind
+from scaling.observations import Row
 from scaling.settings import FitSettings
 from scaling.wording import amount_of, short
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from db.errors import SpecError
+from scaling.axes import X_OPTION, XKind
 from scaling.laws.k_forms import K_FORMS
 from scaling.laws.trajectories import TRAJECTORY_LAWS
-from scaling.observations import X_OPTION, XKind
 from scaling.regression.estimators import ESTIMATORS
 from scaling.wording import LARGEST, short
 

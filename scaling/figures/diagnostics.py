@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scaling.axes import X_UNIT
 from scaling.figures.labels import GREY, Colour, amount, label_ends, set_ticks
 from scaling.figures.sheet import ordered_colours, panels
 from scaling.inter_model.results import InterModelFit, Parameter
-from scaling.observations import X_UNIT, FloatArray, Observations
+from scaling.observations import FloatArray, Observations
 from scaling.wording import short
 
 BINS = 12  # of ln x, for the line through the residuals of a size

@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scaling.axes import X_UNIT
 from scaling.figures.labels import GREY, amount, set_ticks
 from scaling.figures.sheet import ordered_colours, sheet
 from scaling.group_size.results import GroupFit, GroupSizeFit
-from scaling.observations import X_UNIT, FloatArray
+from scaling.observations import FloatArray
 
 LINES = ("-", (0, (5, 3)), (0, (1, 2)), (0, (5, 2, 1, 2)))  # one a model
 

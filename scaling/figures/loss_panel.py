@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from scaling.axes import X_UNIT
 from scaling.figures.labels import GREY, Colour, amount, label_ends, set_ticks
 from scaling.inter_model.results import InterModelFit, SizeFit
-from scaling.observations import X_UNIT, Observations
+from scaling.observations import Observations
 from scaling.wording import short
 
 MARKERS = "osD^vP"  # one a run

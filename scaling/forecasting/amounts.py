@@ -1,6 +1,6 @@
 """Which axes are budgets, and how amounts of them are written where a person reads them."""
 
-from scaling.observations import X_UNIT
+from scaling.axes import X_UNIT
 from scaling.wording import short
 
 

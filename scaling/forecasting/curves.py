@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling.axes import BUDGETS
 from scaling.errors import FitError
 from scaling.forecasting.draws import Draws, drawn_slopes, draws_of
 from scaling.inter_model.estimate import Estimate
 from scaling.inter_model.levels import seen_level, unseen_level
-from scaling.observations import BUDGETS, FloatArray, Observations
+from scaling.observations import FloatArray, Observations
 from scaling.regression.estimators import point_weight
 
 

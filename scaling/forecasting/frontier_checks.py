@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from scaling.axes import BUDGETS
 from scaling.forecasting.amounts import amount, span, unit_of
 from scaling.forecasting.checks import FAR
 from scaling.forecasting.curves import SizeCurve
 from scaling.forecasting.results import Exponent, Handover, Stretch
-from scaling.observations import BUDGETS
 from scaling.results import Check
 from scaling.wording import short
 

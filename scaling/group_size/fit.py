@@ -15,12 +15,13 @@ from dataclasses import replace
 import numpy as np
 
 from scaling.admission import admit
+from scaling.axes import X_UNIT, XKind
 from scaling.errors import FitError
 from scaling.group_size.checks import group_checks
 from scaling.group_size.curves import CUBIC, LINE, GroupCurve, coefficient_draws, group_curve
 from scaling.group_size.optimum import best_at, crossings_of, ranges_of
 from scaling.group_size.results import BestRange, Crossing, GroupFit, GroupSizeFit, GroupSizesOfModel
-from scaling.observations import X_UNIT, IntArray, Observations, Row, XKind, data_sha256, from_rows
+from scaling.observations import IntArray, Observations, Row, data_sha256, from_rows
 from scaling.regression.design import design_of
 from scaling.regression.estimators import choose_estimator, linearise
 from scaling.regression.linearity import curvature

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from scaling.axes import BUDGETS
 from scaling.inter_model.estimate import Estimate
 from scaling.inter_model.labels import mode_of
 from scaling.inter_model.levels import Level, unseen_level
 from scaling.inter_model.results import Forecast, ForecastLine
 from scaling.inter_model.scatter import law_scatter
-from scaling.observations import BUDGETS, FloatArray, IntArray, Observations
+from scaling.observations import FloatArray, IntArray, Observations
 from scaling.regression.design import Design, Moments, design_of, last_together, sum_by
 from scaling.regression.estimators import linearise, point_weight
 from scaling.regression.intervals import run_sd

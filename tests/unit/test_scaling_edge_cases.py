@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scaling.axes import XKind
 from scaling.errors import FitError
 from scaling.inter_model.fit import fit_inter_model
 from scaling.inter_model.labels import mode_of
 from scaling.inter_model.results import InterModelFit
-from scaling.observations import XKind, from_rows
+from scaling.observations import from_rows
 from scaling.regression.estimators import ESTIMATORS
 from scaling.synthetic import Noise, Scoring, law_rows, saturating_slopes
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scaling.axes import XKind
 from scaling.inter_model.fit import fit_inter_model
 from scaling.intra_model.fit import fit_intra_model
-from scaling.observations import XKind, from_rows
+from scaling.observations import from_rows
 from scaling.results import Check
 from scaling.synthetic import Noise, Scoring, law_rows, saturating_slopes
 

@@ -19,7 +19,7 @@ from orchestrator.screens.fits.pieces import (
     print_sentences,
     spread,
 )
-from scaling.observations import X_UNIT
+from scaling.axes import X_UNIT
 from scaling.results import Check
 from scaling.wording import LARGEST, short
 

@@ -18,7 +18,7 @@ from orchestrator.screens.fits.pieces import (
     print_left_out,
     print_sentences,
 )
-from scaling.observations import X_UNIT
+from scaling.axes import X_UNIT
 
 if TYPE_CHECKING:
     from scaling.group_size.results import GroupSizeFit, GroupSizesOfModel

@@ -20,7 +20,7 @@ from orchestrator.screens.fits.pieces import (
     print_left_out,
     print_sentences,
 )
-from scaling.observations import X_UNIT
+from scaling.axes import X_UNIT
 from scaling.wording import short
 
 if TYPE_CHECKING:

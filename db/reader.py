@@ -53,6 +53,8 @@ class TrialRow:
     model: str
     seed: int | None
     state: str
+    hold: str | None
+    priority: int
     num_params: int | None
     attempt: int | None
     attempt_state: str | None

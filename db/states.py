@@ -42,6 +42,13 @@ class AttemptState(StrEnum):
     LOST = "lost"
 
 
+class Hold(StrEnum):
+    """What a person has asked of a trial. It stays until they take it back, whoever submits the sweep again."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
+
+
 class Directive(StrEnum):
     """What the trial is asked to do at the end of its step: the answer to every write of a step."""
 

@@ -151,8 +151,10 @@ sweep_coverage = _view(
 trial_status = _view(
     "trial_status",
     "The trials of every sweep and how far each has come.",
-    "sweep_id", "sweep", "trial_id", "position", "model", "seed", "state", "origin", "num_params",
-    "attempt", "attempt_state",
+    "sweep_id", "sweep", "trial_id", "position", "model", "seed", "state",
+    _own("hold", WORD, "What a person asked of it: pause or cancel; NULL: nothing."),
+    _own("priority", COUNT, "Of trials that wait for a place, those with a higher one start first."),
+    "origin", "num_params", "attempt", "attempt_state",
     _own("phase", WORD, "What the newest attempt is doing."),
     _own("phase_detail", WORD, "The same, in a few words."),
     "started_at", "ended_at",

@@ -25,6 +25,7 @@ from orchestrator.commands import (
     show,
     sql,
     status,
+    steer,
     submit,
     validate,
     version,
@@ -56,6 +57,7 @@ for module in (
     version,
 ):
     app.command(name=module.NAME)(module.command)
+steer.add_to(app)
 app.add_typer(import_commands.app, name=import_commands.NAME)
 app.add_typer(checkpoint_commands.app, name=checkpoint_commands.NAME)
 app.add_typer(data_commands.app, name=data_commands.NAME)

@@ -25,17 +25,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.connection.outage import is_outage, wait_for_database
 from db.database import check_single_node, open_database, resolve_url
-from db.errors import DatabaseError, EnvironmentProblem, RlsweepError
+from db.errors import DatabaseError, EnvironmentProblem
 from db.store import PlanStore
 from orchestrator.machine import RAY_MEMORY_GB
-from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED, EXIT_SUCCEEDED
+from orchestrator.trial_queue import TrialQueue
+from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OUT_OF_MEMORY, EXIT_STOPPED, EXIT_SUCCEEDED
 from workers.provenance import is_dead
 from workers.spec import Execution
 
 T = TypeVar("T")
 
-# An attempt that was killed is tried again this often before a person has to look.
-MAX_RESTARTS = 3
+_KNOWN_ENDS = (EXIT_SUCCEEDED, EXIT_STOPPED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OUT_OF_MEMORY)
+_WITHOUT_END = 10**9  # starts that Ray Tune may make: the queue says when there is nothing left
 _OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: nothing of size goes through it
 
 _RAY_ENVIRONMENT = {
@@ -46,10 +47,6 @@ _RAY_ENVIRONMENT = {
     "RAY_worker_niceness": "0",  # a trial is what the machine is for, not background work
     "RAY_memory_monitor_refresh_ms": "0",  # it would kill trials by the host's memory, not by theirs
 }
-
-
-class AttemptDied(RlsweepError):
-    """An attempt's process ended without a word, killed or unable to start; Ray Tune starts the trial anew."""
 
 
 @dataclass(frozen=True)
@@ -102,31 +99,62 @@ def stop_ray() -> None:
 
 
 def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folder: Path) -> None:
-    """Run the trials to their end; returns when none is left. What became of them is in the database."""
+    """Run the trials until none is left that could go on. What became of them is in the database."""
     from ray import tune
 
     by_trial = {launch.trial_id: launch for launch in launches}
+    plan = PlanStore(_engine(resolve_url(None)))
+    queue = TrialQueue(plan, launches[0].sweep_id, list(by_trial), ask=_waiting)
 
     def resources(config: dict[str, Any]) -> Any:
         execution = by_trial[config["trial_id"]].execution
         return tune.PlacementGroupFactory([{"CPU": execution.cpus, "GPU": execution.num_gpus}])
 
-    def trainable(config: dict[str, Any]) -> dict[str, int]:
-        return {"exit_code": run_attempt(by_trial[config["trial_id"]])}
+    def trainable(config: dict[str, Any]) -> dict[str, bool]:
+        return {"died": not run_attempt(by_trial[config["trial_id"]])}
 
     tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
-        param_space={"trial_id": tune.grid_search([launch.trial_id for launch in launches])},
-        tune_config=tune.TuneConfig(max_concurrent_trials=max_concurrent, reuse_actors=False),
+        tune_config=tune.TuneConfig(
+            search_alg=_searcher(queue), num_samples=_WITHOUT_END, max_concurrent_trials=max_concurrent,
+            reuse_actors=False,
+        ),
         run_config=tune.RunConfig(
             name="rlsweep",
             storage_path=str(storage_folder.absolute()),
-            failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
             stop=_drained_stopper(launches[0].sweep_id),
             verbose=0,
         ),
-    )
+    )  # fmt: skip
     tuner.fit()
+
+
+def _searcher(queue: TrialQueue) -> Any:
+    """The queue as what Ray Tune asks for its next trial."""
+    from ray.tune.search import Searcher
+
+    class FromDatabase(Searcher):
+        def __init__(self) -> None:
+            super().__init__()
+            self._trials: dict[str, int] = {}
+
+        def suggest(self, trial_id: str) -> dict[str, int] | str | None:
+            chosen = queue.next()
+            if chosen is None:
+                return Searcher.FINISHED if queue.is_over else None
+            self._trials[trial_id] = chosen
+            return {"trial_id": chosen}
+
+        def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+            queue.ended(self._trials.pop(trial_id), died=error or bool(result and result.get("died")))
+
+        def save(self, checkpoint_path: str) -> None:
+            """Nothing: the database is what a driver starts from."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """Nothing, for the same reason."""
+
+    return FromDatabase()
 
 
 def _drained_stopper(sweep_id: int) -> Any:
@@ -156,11 +184,11 @@ def _drained_stopper(sweep_id: int) -> Any:
     return Drained()
 
 
-def run_attempt(launch: Launch) -> int:
-    """Run one attempt in a process of its own; returns its exit code.
+def run_attempt(launch: Launch) -> bool:
+    """Run one attempt in a process of its own; returns whether it is known how that ended.
 
     Waits while an earlier attempt, of a driver that was killed say, still holds the trial, and while the database is
-    away. Raises AttemptDied when the attempt recorded no end of the trial: Ray Tune then starts it anew.
+    away. An attempt that was killed, or could not start, has recorded no end.
     """
     engine = _waiting(lambda: _engine(resolve_url(None)))
     plan = PlanStore(engine)
@@ -170,14 +198,22 @@ def run_attempt(launch: Launch) -> int:
     while _waiting(lambda: plan.is_held(launch.trial_id) and not is_draining()):
         time.sleep(1.0)
         _waiting(declare_lost)
-    if _waiting(is_draining):
-        return EXIT_INTERRUPTED
+    if _waiting(is_draining) or not _waiting(lambda: _may_start(plan, launch.trial_id)):
+        return True
     engine.dispose()  # while the attempt runs, for hours perhaps, nothing is asked here
     exit_code = _run_process(launch)
-    if exit_code in (EXIT_SUCCEEDED, EXIT_STOPPED, EXIT_FAILED) or _waiting(is_draining):
-        return exit_code
+    if exit_code == EXIT_OUT_OF_MEMORY:
+        _waiting(lambda: plan.recover(launch.trial_id))
+    if exit_code in _KNOWN_ENDS or _waiting(is_draining):
+        return True
     _waiting(declare_lost)
-    raise AttemptDied(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
+    _say(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
+    return False
+
+
+def _may_start(plan: PlanStore, trial_id: int) -> bool:
+    """Whether it still is to run: what waited for a place may have been paused or cancelled meanwhile."""
+    return any(each.may_start for each in plan.standing([trial_id]))
 
 
 @cache
@@ -188,7 +224,11 @@ def _engine(database: URL) -> Engine:
 
 def _waiting(operation: Callable[[], T]) -> T:
     """Do it once the database is there; Ray keeps what is printed in the worker's log."""
-    return wait_for_database(operation, say=lambda what: print(what, flush=True))
+    return wait_for_database(operation, say=_say)
+
+
+def _say(what: str) -> None:
+    print(what, flush=True)
 
 
 def _run_process(launch: Launch) -> int:

@@ -42,11 +42,13 @@ def all_succeeded(engine: Engine, trials: Sequence[ExpandedTrial]) -> bool:
 def remaining(engine: Engine, sweep_id: int) -> list[TrialRow]:
     """The trials that have not reached their last budget in this sweep, those of dead attempts included.
 
-    One that a health gate ended is left out, unless the gates have been moved and let it go on.
+    One that a health gate ended is left out, unless the gates have been moved and let it go on, and so is one that was
+    cancelled. Those that are paused are there: they may be resumed while the others run.
     """
     PlanStore(engine).declare_lost(sweep_id, is_dead=is_dead)
     reader = Reader(engine)
     rows = [row for row in reader.trials(sweep_id) if row.state != TrialState.SUCCEEDED or row.share != 1]
+    rows = [row for row in rows if row.state != TrialState.CANCELLED]
     return [row for row in rows if row.state != TrialState.STOPPED or not _is_stopped_by_its_gates(reader, row)]
 
 

@@ -7,6 +7,7 @@ is committed.
   raises StaleAttemptError and changes nothing. Writing the same row twice is the same as writing it once.
 * `SpoolingAttemptStore` (`spool`) is the same to the trial while the database is away: records wait on the local disk
   and are delivered in order when it is back.
+* `SteeringStore` is a person's side: pausing, resuming, cancelling, trying again, whether trials run or not.
 * `ImportStore` writes runs that another program recorded, all of a file or nothing.
 * `FitStore` keeps fits, which are never changed.
 """
@@ -15,5 +16,6 @@ from db.store.attempts import AttemptStore, claim
 from db.store.fits import FitStore
 from db.store.imports import ImportStore
 from db.store.plan import PlanStore, Registration
+from db.store.steering import SteeringStore
 
-__all__ = ["AttemptStore", "FitStore", "ImportStore", "PlanStore", "Registration", "claim"]
+__all__ = ["AttemptStore", "FitStore", "ImportStore", "PlanStore", "Registration", "SteeringStore", "claim"]

@@ -6,7 +6,7 @@ refused. Between two claims stands a lease on the database's clock, which the li
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, update
 
 from db.errors import StaleAttemptError
 from db.records import Process
@@ -29,7 +29,12 @@ _RENEWAL = (
         Attempt.state == AttemptState.RUNNING,
     )
     .values(lease_expires_at=database_now(LEASE_SECONDS))
-    .returning(exists().where(Sweep.id == bindparam("of_sweep"), Sweep.drain_requested_at.is_not(None)).label("drain"))
+    .returning(
+        or_(
+            exists().where(Sweep.id == bindparam("of_sweep"), Sweep.drain_requested_at.is_not(None)),
+            exists().where(Trial.id == bindparam("of_trial"), Trial.hold.is_not(None)),
+        ).label("drain")
+    )
 )
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
     Engine,
-    Update,
     bindparam,
     delete,
     exists,
@@ -26,12 +24,12 @@ from db.errors import SpecError
 from db.records import PlannedTrial, Process, SweepRecord
 from db.states import FINAL_TRIAL_STATES, AttemptState, TrialState
 from db.store.leases import has_run_out, may_be_alive
+from db.store.locking import chunks, update_each
+from db.store.settling import settle, state_after
 from db.store.values import stored
 from db.tables import Attempt, Sweep, SweepTrial, Trial
 from db.types import database_now
 from db.views import trial_status
-
-Value = TypeVar("Value")
 
 _SWEEP_TRIAL_COLUMNS = ("axes", "spec", "budget_unit", "budget_last")
 
@@ -45,6 +43,22 @@ class Registration:
     new: tuple[int, ...]
     unchanged: tuple[int, ...]
     removed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A trial without an end: whether an attempt runs, what a person asked of it, and which is to be next."""
+
+    trial_id: int
+    state: str
+    hold: str | None
+    priority: int
+    retried_after: int
+
+    @property
+    def may_start(self) -> bool:
+        """Whether nothing but a place is missing."""
+        return self.hold is None and self.state != TrialState.RUNNING
 
 
 class PlanStore:
@@ -78,16 +92,18 @@ class PlanStore:
     def queue(self, trial_ids: Sequence[int], *, sweep_id: int) -> None:
         """Mark trials as waiting for a place to run, for a sweep.
 
-        Left alone are those that run, and those that have succeeded and spent all that the sweep asks for: another
-        driver may have finished them since they were looked at.
+        Left alone are those that run, those that a person holds, and those that have succeeded and spent all that the
+        sweep asks for: another driver may have finished them since they were looked at.
         """
         status = trial_status.c
         wants_more = exists().where(
             status.sweep_id == sweep_id, status.trial_id == Trial.id, status.spent < status.budget_last
         )
         is_done = (Trial.state == TrialState.SUCCEEDED) & ~wants_more
-        to_run = (Trial.state != TrialState.RUNNING) & ~is_done
-        self._update_each(trial_ids, update(Trial).where(to_run).values(state=TrialState.QUEUED, finished_at=None))
+        to_run = (Trial.state != TrialState.RUNNING) & Trial.hold.is_(None) & ~is_done
+        with begin_write(self._engine) as connection:
+            queued = update(Trial).where(to_run).values(state=TrialState.QUEUED, finished_at=None)
+            update_each(connection, trial_ids, queued)
 
     def request_drain(self, sweep_id: int) -> None:
         """Ask the sweep's running trials to save a checkpoint at the end of their step and stop."""
@@ -110,10 +126,29 @@ class PlanStore:
         """Whether an attempt that this sweep launched may be alive."""
         return self._any(Attempt.sweep_id == sweep_id)
 
+    def standing(self, trial_ids: Sequence[int]) -> list[Waiting]:
+        """How these trials stand, in their order; what has an end is left out."""
+        open_trials = select(Trial.id, Trial.state, Trial.hold, Trial.priority, Trial.retried_after).where(
+            Trial.state.not_in(FINAL_TRIAL_STATES)
+        )
+        found: dict[int, Waiting] = {}
+        with self._engine.connect() as connection:
+            for chunk in chunks(trial_ids):
+                for row in connection.execute(open_trials.where(Trial.id.in_(chunk))):
+                    found[row.id] = Waiting(*row)
+        return [found[trial_id] for trial_id in trial_ids if trial_id in found]
+
+    def recover(self, trial_id: int) -> None:
+        """Say that a trial whose attempt has failed is tried again without being asked to."""
+        with begin_write(self._engine) as connection:
+            failed = update(Trial).where(Trial.state == TrialState.FAILED)
+            update_each(connection, [trial_id], failed.values(state=TrialState.RECOVERING, finished_at=None))
+
     def unqueue(self, trial_ids: Sequence[int]) -> None:
         """Say that nobody waits for a place any more: trials that got none are only planned again."""
-        waiting = update(Trial).where(Trial.state == TrialState.QUEUED)
-        self._update_each(trial_ids, waiting.values(state=TrialState.PLANNED))
+        with begin_write(self._engine) as connection:
+            waiting = update(Trial).where(Trial.state == TrialState.QUEUED)
+            update_each(connection, trial_ids, waiting.values(state=TrialState.PLANNED))
 
     def declare_lost(self, sweep_id: int, *, is_dead: Callable[[Process], bool]) -> list[int]:
         """End attempts that will never be heard from again; returns their trials.
@@ -153,15 +188,6 @@ class PlanStore:
                 .where(Attempt.trial_id == trial_id, Attempt.number == last, Attempt.state == AttemptState.LOST)
                 .values(failure_class="died", message=message)
             )
-
-    def _update_each(self, trial_ids: Sequence[int], statement: Update) -> None:
-        """Run an update on these trials, in order of their numbers: two at once must not wait for each other."""
-        with begin_write(self._engine) as connection:
-            for chunk in _chunks(sorted(trial_ids)):
-                # Locked first, so that the update finds them as whoever had the lock before has left them.
-                these = select(Trial.id).where(Trial.id.in_(chunk)).order_by(Trial.id)
-                connection.execute(these.with_for_update(key_share=True)).all()
-                connection.execute(statement.where(Trial.id.in_(chunk)))
 
     def _any(self, whose: ColumnElement[bool]) -> bool:
         with self._engine.connect() as connection:
@@ -205,15 +231,9 @@ def _ids_by_hash(connection: Connection, hashes: Sequence[str]) -> dict[str, int
     these: BindParameter[str] = bindparam("hashes", expanding=True, literal_execute=True)
     statement = select(Trial.science_hash, Trial.id).where(Trial.science_hash.in_(these))
     found: dict[str, int] = {}
-    for chunk in _chunks(hashes):
+    for chunk in chunks(hashes):
         found |= {row.science_hash: row.id for row in connection.execute(statement, {"hashes": chunk})}
     return found
-
-
-def _chunks(values: Sequence[Value]) -> Iterator[list[Value]]:
-    """The values, as many at a time as either database binds in one statement."""
-    for start in range(0, len(values), 500):
-        yield list(values[start : start + 500])
 
 
 def _trial_row(trial: PlannedTrial) -> dict[str, object]:
@@ -238,7 +258,5 @@ def _end_as_lost(connection: Connection, attempt_id: int, trial_id: int) -> bool
     )
     if ended.rowcount != 1:
         return False
-    connection.execute(
-        update(Trial).where(Trial.id == trial_id, Trial.state == TrialState.RUNNING).values(state=TrialState.RECOVERING)
-    )
+    settle(connection, trial_id, state_after(AttemptState.LOST))
     return True

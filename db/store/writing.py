@@ -31,9 +31,9 @@ from db.records import (
     ResumePoint,
     StepRecord,
 )
-from db.states import FINAL_TRIAL_STATES, AttemptState, TrialState
 from db.store import lineage
 from db.store.bulk import clock, insert_many
+from db.store.settling import settle, state_after
 from db.store.values import number_of, stored
 from db.tables import (
     Attempt,
@@ -48,14 +48,6 @@ from db.tables import (
     Trial,
 )
 from db.types import database_now
-
-_TRIAL_STATE_AFTER = {
-    AttemptState.SUCCEEDED: TrialState.SUCCEEDED,
-    AttemptState.STOPPED: TrialState.STOPPED,
-    AttemptState.INTERRUPTED: TrialState.PAUSED,
-    AttemptState.FAILED: TrialState.FAILED,
-    AttemptState.LOST: TrialState.RECOVERING,
-}
 
 # From so many on, looking up which are new and sending these together costs less than an INSERT each.
 _MANY_STEPS = 10
@@ -163,14 +155,8 @@ def write_deletions(connection: Connection, trial_id: int, number: int, records:
 
 def write_end(connection: Connection, trial_id: int, number: int, records: Sequence[AttemptEnd]) -> None:
     last = records[-1]
-    trial_state = _TRIAL_STATE_AFTER[last.state]
-    is_final = trial_state in FINAL_TRIAL_STATES
     _update_attempt(connection, trial_id, number, **vars(last), ended_at=database_now())
-    connection.execute(
-        update(Trial)
-        .where(Trial.id == trial_id)
-        .values(state=trial_state, finished_at=database_now() if is_final else None)
-    )
+    settle(connection, trial_id, state_after(last.state))
 
 
 WRITERS: dict[type, Callable[..., None]] = {

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.states import Origin, TrialState
+from db.states import Hold, Origin, TrialState
 from db.tables.base import Base, Identifier, one_of
 from db.types import database_now
 
@@ -45,6 +45,7 @@ class Trial(Base):
         UniqueConstraint("science_hash"),
         one_of("state", TrialState),
         one_of("origin", Origin),
+        one_of("hold", Hold),
         # What another program recorded may lack anything; what ran here is known.
         CheckConstraint(
             "origin <> 'native' OR (data IS NOT NULL AND algorithm IS NOT NULL AND seed IS NOT NULL "
@@ -55,6 +56,7 @@ class Trial(Base):
         CheckConstraint("group_size > 0 AND prompts_per_step > 0 AND updates_per_step > 0", name="counts_positive"),
         CheckConstraint("tau > 0", name="tau_positive"),
         CheckConstraint("attempts >= 0 AND reached_step >= 0", name="progress_not_negative"),
+        CheckConstraint("retried_after >= 0", name="retried_after_not_negative"),
         Index(None, "state"),
         {
             "comment": "One trajectory: a grid point that is run once, whichever sweeps ask for it. The columns from "
@@ -89,6 +91,17 @@ class Trial(Base):
     )
     data_set_id: Mapped[int | None] = mapped_column(
         ForeignKey("data_set.id"), comment="The problems it used; NULL until prepared."
+    )
+    hold: Mapped[str | None] = mapped_column(
+        String(16), comment="What a person asked of it: pause or cancel; NULL: nothing."
+    )
+    priority: Mapped[int] = mapped_column(
+        default=0, server_default="0", comment="Of trials that wait for a place, those with a higher one start first."
+    )
+    retried_after: Mapped[int] = mapped_column(
+        default=0,
+        server_default="0",
+        comment="Attempt after which a person had it tried again: earlier failures count no more. 0: never.",
     )
     attempts: Mapped[int] = mapped_column(
         default=0, server_default="0", comment="Attempts so far; the newest's number."

@@ -14,7 +14,7 @@ from db.errors import DatabaseError, SchemaVersionError
 
 # Not Alembic's usual name: other programs may keep their own history in the same database.
 VERSION_TABLE = "rlsweep_alembic_version"
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD_REVISION = REVISIONS[-1]
 # Every revision has had them; another program's database does not hold all four.
 _OURS = {"sweep", "trial", "attempt", "step"}

@@ -66,10 +66,10 @@ def command(
         reader = Reader(engine)
         sweep = reader.sweep(loaded.sweep.name)
         left = remaining(engine, sweep.id)
-        _announce(console, sweep, registration, num_left=len(left))
+        _announce(console, sweep, registration, left)
         _warn_of_missing_scores(console, engine, reader.trials(sweep.id), left=left, trials=trials)
         interrupted = False
-        if left:
+        if any(row.hold is None for row in left):
             specs = dict(zip(registration.trial_ids, trials, strict=True))
             limit = loaded.sweep.limits.concurrent_trials
             interrupted = _run(console, engine, sweep, left=left, specs=specs, places=places, limit=limit)
@@ -119,7 +119,7 @@ def _once_the_database_is_there(console: Console, read: Callable[[], list[TrialR
     return wait_for_database(read, say=lambda what: console.print(what, highlight=False, markup=False))
 
 
-def _announce(console: Console, sweep: SweepRow, registration: Registration, *, num_left: int) -> None:
+def _announce(console: Console, sweep: SweepRow, registration: Registration, left: list[TrialRow]) -> None:
     if sweep.question:
         console.print(f"{sweep.name}: {sweep.question}", highlight=False, markup=False, style="bold")
     number = len(registration.trial_ids)
@@ -129,8 +129,10 @@ def _announce(console: Console, sweep: SweepRow, registration: Registration, *, 
         number = len(getattr(registration, name))
         if number:
             parts.append(f"{number} {words_of_it}")
-    nothing = "" if num_left else "; nothing is left to do"
-    console.print(f"{', '.join(parts)}; {num_left} to run{nothing}.", highlight=False)
+    num_paused = sum(row.hold is not None for row in left)
+    nothing = "" if left else "; nothing is left to do"
+    paused = f"; {num_paused} paused, until `rlsweep resume {sweep.name}`" if num_paused else ""
+    console.print(f"{', '.join(parts)}; {len(left) - num_paused} to run{nothing}{paused}.", highlight=False)
 
 
 def _warn_of_missing_scores(
@@ -188,9 +190,10 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[Tri
 
 
 def _exit_by_outcome(trials: list[TrialRow], *, interrupted: bool) -> None:
-    """Success is nothing less than every trial at its last budget, or ended by a health gate: that is a result too."""
+    """Success is nothing less than every trial at its last budget, ended by a health gate, or cancelled as asked."""
     if interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
-    done = [trial.state == "stopped" or (trial.state == "succeeded" and trial.share == 1) for trial in trials]
+    ends = ("stopped", "cancelled")
+    done = [trial.state in ends or (trial.state == "succeeded" and trial.share == 1) for trial in trials]
     if not all(done):
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from db.reader import TrialRow
-from db.states import TrialState
+from db.states import Hold, TrialState
 
 _STYLES = {
     TrialState.RUNNING: "cyan",
@@ -19,6 +19,8 @@ _STYLES = {
     TrialState.PAUSED: "yellow",
     TrialState.CANCELLED: "dim",
 }
+# A trial that runs until the end of its step, and what a person then wants.
+_ENDING = {Hold.PAUSE: "pausing", Hold.CANCEL: "cancelling"}
 _BAR_WIDTH = 12
 _WIDTH_WITH_BARS = 100
 
@@ -85,6 +87,8 @@ def duration(seconds: float | None) -> str:
 
 def _state(trial: TrialRow) -> Text:
     style = _STYLES.get(TrialState(trial.state), "")
+    if trial.state == TrialState.RUNNING and trial.hold is not None:
+        return Text(_ENDING[Hold(trial.hold)], style=style)
     if trial.state == TrialState.RUNNING and trial.phase not in (None, "training"):
         detail = f" ({trial.phase_detail})" if trial.phase_detail else ""
         return Text(f"{trial.phase}{detail}", style=style)

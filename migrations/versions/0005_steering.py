@@ -1,0 +1,56 @@
+"""What a person asks of trials while they run: pause, cancel, try again, and which are to start first.
+
+Revision 0005, after 0004. Nothing was asked of the trials that are there. There is no way down: the backup made before
+an upgrade is the way back.
+"""
+
+from importlib.resources import files
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+# What reads another view comes after it; dropped the other way round.
+VIEWS = (
+    "live_step",
+    "live_evaluation",
+    "live_checkpoint",
+    "learning_curve",
+    "final_result",
+    "flop_ledger",
+    "step_phase",
+    "trial_status",
+    "sweep_coverage",
+    "attempt_failure",
+    "data_reuse",
+    "prompt_exposure",
+    "group_size_curve",
+    "fit_summary",
+)
+
+COUNT = sa.BigInteger()
+RUNS_ON_THESE_TABLES = "state <> 'running' OR schema_revision = '0005'"
+
+
+def upgrade() -> None:
+    for view in reversed(VIEWS):
+        op.execute(f"DROP VIEW {view}")
+    with op.batch_alter_table("trial") as batch:
+        batch.add_column(sa.Column("hold", sa.String(16), nullable=True))
+        for name in ("priority", "retried_after"):
+            batch.add_column(sa.Column(name, COUNT, nullable=False, server_default="0"))
+        batch.create_check_constraint(op.f("ck_trial_hold_known"), "hold IN ('pause', 'cancel')")
+        batch.create_check_constraint(op.f("ck_trial_retried_after_not_negative"), "retried_after >= 0")
+    with op.batch_alter_table("attempt") as batch:
+        batch.drop_constraint(op.f("ck_attempt_runs_on_these_tables"), type_="check")
+        batch.create_check_constraint(op.f("ck_attempt_runs_on_these_tables"), RUNS_ON_THESE_TABLES)
+    for view in VIEWS:
+        op.execute(files("migrations").joinpath("views", revision, f"{view}.sql").read_text())
+
+
+def downgrade() -> None:
+    raise NotImplementedError("Restore the backup that was made before the upgrade.")

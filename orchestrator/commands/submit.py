@@ -90,7 +90,7 @@ def _run(
 ) -> bool:
     """Run what is left and say how it went; returns whether it was interrupted."""
     from db.reader import Reader
-    from orchestrator.drive import drive
+    from orchestrator.launching.drive import drive
     from orchestrator.machine import trials_at_a_time
     from orchestrator.screens.watch import watch_sweep
 

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import URL, create_engine, text
 
 from db.database import open_database, resolve_url
-from orchestrator.launch import Launch, run_attempt
+from orchestrator.launching.attempt_process import Launch, run_attempt
 from orchestrator.registration import register
 from orchestrator.sweepfile.identity import science_hash
 from orchestrator.sweepfile.loading import load_sweep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.launch import Launch, _environment
+from orchestrator.launching.attempt_process import Launch, _environment
 from workers.spec import Execution
 
 

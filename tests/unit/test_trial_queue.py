@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from db.states import AttemptState
 from db.store import PlanStore, SteeringStore, claim
-from orchestrator.trial_queue import MAX_RESTARTS, TrialQueue
+from orchestrator.launching.trial_queue import MAX_RESTARTS, TrialQueue
 from tests.records import HERE, SWEEP, planned
 
 

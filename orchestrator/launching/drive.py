@@ -23,7 +23,7 @@ from orchestrator.sweepfile.identity import science_hash
 from workers.provenance import is_dead
 
 if TYPE_CHECKING:
-    from orchestrator.launch import Launch
+    from orchestrator.launching.attempt_process import Launch
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def drive(
     Returns whether it was interrupted. The first Ctrl-C asks the trials to save a checkpoint and stop; the second
     stops them at once.
     """
-    from orchestrator import launch
+    from orchestrator.launching import cluster, tuning
 
     store, artifacts = PlanStore(engine), places.folder
     launches = [_launch(row.trial_id, specs[row.trial_id], places, sweep_id) for row in _longest_first(trials, specs)]
@@ -52,21 +52,21 @@ def drive(
         _waiting(lambda: store.queue([row.trial_id for row in trials], sweep_id=sweep_id))
         try:
             artifacts.ray.mkdir(parents=True, exist_ok=True)
-            launch.start_ray(engine.url, num_cpus=os.cpu_count() or 1)
+            cluster.start_ray(engine.url, num_cpus=os.cpu_count() or 1)
             _in_background(
-                lambda: launch.run_trials(launches, max_concurrent=at_a_time, storage_folder=artifacts.ray), watch
+                lambda: tuning.run_trials(launches, max_concurrent=at_a_time, storage_folder=artifacts.ray), watch
             )
             if not interrupted.is_set():
                 _waiting(lambda: _end_the_hopeless(engine, launches))
         finally:
-            launch.stop_ray()
+            cluster.stop_ray()
             shutil.rmtree(artifacts.ray, ignore_errors=True)  # Ray's own notes; nothing of ours is in them
             _waiting(lambda: _leave(store, sweep_id, launches))
     return interrupted.is_set()
 
 
 def _launch(trial_id: int, trial: ExpandedTrial, places: ArtifactPlaces, sweep_id: int) -> Launch:
-    from orchestrator.launch import Launch
+    from orchestrator.launching.attempt_process import Launch
 
     identity = science_hash(trial.spec)
     return Launch(
@@ -88,7 +88,7 @@ def _leave(store: PlanStore, sweep_id: int, launches: Sequence[Launch]) -> None:
 
 def _end_the_hopeless(engine: Engine, launches: Sequence[Launch]) -> None:
     """Ray has given up: trials that never started, or whose attempts kept dying without saying why, have failed."""
-    from orchestrator.launch import log_of
+    from orchestrator.launching.attempt_process import log_of
 
     store, reader = PlanStore(engine), Reader(engine)
     store.declare_lost(launches[0].sweep_id, is_dead=is_dead)

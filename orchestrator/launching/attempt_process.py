@@ -1,0 +1,140 @@
+"""One attempt, on the node that Ray has chosen for it: a process of its own, in a fresh process group.
+
+The child's standard input is its lifeline: when the Ray worker dies, the pipe closes and the whole process group goes
+with it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import URL, Engine
+
+from db.connection.outage import wait_for_database
+from db.database import open_database, resolve_url
+from db.store import PlanStore
+from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OUT_OF_MEMORY, EXIT_STOPPED, EXIT_SUCCEEDED
+from workers.provenance import is_dead
+from workers.spec import Execution
+
+T = TypeVar("T")
+
+_KNOWN_ENDS = (EXIT_SUCCEEDED, EXIT_STOPPED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OUT_OF_MEMORY)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A trial to be run, and where its files are; `checkpoints` is a folder or the URL of a place in a store."""
+
+    sweep_id: int
+    trial_id: int
+    models_folder: str
+    trial_folder: str
+    checkpoints: str
+    execution: Execution
+
+
+def run_attempt(launch: Launch) -> bool:
+    """Run one attempt in a process of its own; returns whether it is known how that ended.
+
+    Waits while an earlier attempt, of a driver that was killed say, still holds the trial, and while the database is
+    away. An attempt that was killed, or could not start, has recorded no end.
+    """
+    engine = waiting(lambda: engine_of(resolve_url(None)))
+    plan = PlanStore(engine)
+    declare_lost = partial(plan.declare_lost, launch.sweep_id, is_dead=is_dead)
+    is_draining = partial(plan.is_draining, launch.sweep_id)
+    waiting(declare_lost)
+    while waiting(lambda: plan.is_held(launch.trial_id) and not is_draining()):
+        time.sleep(1.0)
+        waiting(declare_lost)
+    if waiting(is_draining) or not waiting(lambda: _may_start(plan, launch.trial_id)):
+        return True
+    engine.dispose()  # while the attempt runs, for hours perhaps, nothing is asked here
+    exit_code = _run_process(launch)
+    if exit_code == EXIT_OUT_OF_MEMORY:
+        waiting(lambda: plan.recover(launch.trial_id))
+    if exit_code in _KNOWN_ENDS or waiting(is_draining):
+        return True
+    waiting(declare_lost)
+    _say(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
+    return False
+
+
+def _may_start(plan: PlanStore, trial_id: int) -> bool:
+    """Whether it still is to run: what waited for a place may have been paused or cancelled meanwhile."""
+    return any(each.may_start for each in plan.standing([trial_id]))
+
+
+@cache
+def engine_of(database: URL) -> Engine:
+    """One a process: what asks every second must not connect anew each time."""
+    return open_database(database, create=False)
+
+
+def waiting(operation: Callable[[], T]) -> T:
+    """Do it once the database is there; Ray keeps what is printed in the worker's log."""
+    return wait_for_database(operation, say=_say)
+
+
+def _say(what: str) -> None:
+    print(what, flush=True)
+
+
+def _run_process(launch: Launch) -> int:
+    log_of(launch).parent.mkdir(parents=True, exist_ok=True)
+    with log_of(launch).open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  (our own interpreter, our own arguments)
+            _command(launch),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(launch),
+        )
+        return process.wait()
+
+
+def log_of(launch: Launch) -> Path:
+    """What an attempt prints before it has claimed its trial and has a log of its own."""
+    return Path(launch.trial_folder) / "logs" / "launch.log"
+
+
+def _command(launch: Launch) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "workers.attempt",
+        f"--sweep-id={launch.sweep_id}",
+        f"--trial-id={launch.trial_id}",
+        f"--models-folder={launch.models_folder}",
+        f"--trial-folder={launch.trial_folder}",
+        f"--checkpoints={launch.checkpoints}",
+    ]
+
+
+def _environment(launch: Launch) -> dict[str, str]:
+    from workers.generation.vllm_engine import process_environment
+
+    # Ray hides the other GPUs from a trial that has some, and none from a trial that has none.
+    no_gpus = {} if launch.execution.num_gpus else {"CUDA_VISIBLE_DEVICES": ""}
+    return {
+        **os.environ,
+        **no_gpus,
+        **process_environment(launch.execution.cpus),
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONUNBUFFERED": "1",
+        # Freed tensors stay in the heap instead of going back to the system: on a CPU, faulting their pages in
+        # again at every step costs a tenth of the training time. Not those of 32 MiB and more, which would leave holes.
+        "MALLOC_MMAP_THRESHOLD_": str(2**25),
+        "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    }

@@ -1,0 +1,108 @@
+"""Ray Tune as what finds places for attempts: it is told of one at a time, and only what the database has ready."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.connection.outage import is_outage
+from db.database import resolve_url
+from db.errors import DatabaseError
+from db.store import PlanStore
+from orchestrator.launching.attempt_process import Launch, engine_of, run_attempt, waiting
+from orchestrator.launching.trial_queue import TrialQueue
+
+_WITHOUT_END = 10**9  # starts that Ray Tune may make: the queue says when there is nothing left
+
+
+def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folder: Path) -> None:
+    """Run the trials until none is left that could go on. What became of them is in the database."""
+    from ray import tune
+
+    by_trial = {launch.trial_id: launch for launch in launches}
+    plan = PlanStore(engine_of(resolve_url(None)))
+    queue = TrialQueue(plan, launches[0].sweep_id, list(by_trial), ask=waiting)
+
+    def resources(config: dict[str, Any]) -> Any:
+        execution = by_trial[config["trial_id"]].execution
+        return tune.PlacementGroupFactory([{"CPU": execution.cpus, "GPU": execution.num_gpus}])
+
+    def trainable(config: dict[str, Any]) -> dict[str, bool]:
+        return {"died": not run_attempt(by_trial[config["trial_id"]])}
+
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, resources),
+        tune_config=tune.TuneConfig(
+            search_alg=_searcher(queue), num_samples=_WITHOUT_END, max_concurrent_trials=max_concurrent,
+            reuse_actors=False,
+        ),
+        run_config=tune.RunConfig(
+            name="rlsweep",
+            storage_path=str(storage_folder.absolute()),
+            stop=_drained_stopper(launches[0].sweep_id),
+            verbose=0,
+        ),
+    )  # fmt: skip
+    tuner.fit()
+
+
+def _searcher(queue: TrialQueue) -> Any:
+    """The queue as what Ray Tune asks for its next trial."""
+    from ray.tune.search import Searcher
+
+    class FromDatabase(Searcher):
+        def __init__(self) -> None:
+            super().__init__()
+            self._trials: dict[str, int] = {}
+
+        def suggest(self, trial_id: str) -> dict[str, int] | str | None:
+            chosen = queue.next()
+            if chosen is None:
+                return Searcher.FINISHED if queue.is_over else None
+            self._trials[trial_id] = chosen
+            return {"trial_id": chosen}
+
+        def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+            queue.ended(self._trials.pop(trial_id), died=error or bool(result and result.get("died")))
+
+        def __getstate__(self) -> dict[str, Any]:
+            return {}  # Ray Tune keeps its state on disk for a restart that never comes
+
+        def save(self, checkpoint_path: str) -> None:
+            """Nothing: the database is what a driver starts from."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """Nothing, for the same reason."""
+
+    return FromDatabase()
+
+
+def _drained_stopper(sweep_id: int) -> Any:
+    """Ends Ray Tune once the sweep was asked to stop and no attempt is left: trials that wait for a place, or for
+    a device that never comes, would otherwise each be started only to hear it."""
+    from ray import tune
+
+    class Drained(tune.Stopper):
+        def __init__(self) -> None:
+            self.asked_at = 0.0
+
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            if time.monotonic() - self.asked_at < 1.0:
+                return False
+            self.asked_at = time.monotonic()
+            try:
+                plan = PlanStore(engine_of(resolve_url(None)))
+                return plan.is_draining(sweep_id) and not plan.has_living_attempts(sweep_id)
+            except (SQLAlchemyError, DatabaseError) as error:
+                if is_outage(error):
+                    return False
+                raise
+
+    return Drained()

@@ -88,6 +88,7 @@ class Process:
     host: str
     pid: int
     process_started_at: datetime
+    node_id: str | None = None  # of the Ray cluster; None: started by hand
 
 
 @dataclass(frozen=True)

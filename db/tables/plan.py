@@ -37,6 +37,20 @@ class Sweep(Base):
     drain_requested_at: Mapped[datetime | None] = mapped_column(
         comment="When the sweep's trials were asked to stop at the end of their step; NULL: not asked. UTC."
     )
+    driver_host: Mapped[str | None] = mapped_column(
+        String(255), comment="Machine of the process that launches its trials; NULL: none does."
+    )
+    driver_pid: Mapped[int | None] = mapped_column(comment="Number of that process.")
+    driver_process_started_at: Mapped[datetime | None] = mapped_column(comment="When that process started, UTC.")
+    driver_lease_expires_at: Mapped[datetime | None] = mapped_column(
+        comment="Until when that process is taken to be alive, UTC."
+    )
+    driver_cluster: Mapped[str | None] = mapped_column(
+        String(200), comment="Address of the Ray cluster that it launches on; NULL: a Ray of its own."
+    )
+    driver_job: Mapped[str | None] = mapped_column(
+        String(200), comment="The Ray job that it is, when it was sent to the cluster; NULL: none."
+    )
 
 
 class Trial(Base):
@@ -136,4 +150,10 @@ class SweepTrial(Base):
     budget_unit: Mapped[str | None] = mapped_column(String(16), comment="Unit of the milestones; NULL: imported.")
     budget_last: Mapped[float | None] = mapped_column(
         comment="Last milestone, in that unit: the trial is done when it is reached; NULL: imported."
+    )
+    planned_flops: Mapped[float | None] = mapped_column(
+        comment="Model FLOPs that the plan of the last submission reckoned for it; NULL: not planned."
+    )
+    planned_gpu_hours: Mapped[float | None] = mapped_column(
+        comment="GPU-hours that the same plan reckoned for it; NULL: no GPUs, or not planned."
     )

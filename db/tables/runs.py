@@ -130,6 +130,9 @@ class Attempt(Base):
     process_started_at: Mapped[datetime | None] = mapped_column(
         comment="Start of that process (pids are reused), UTC; NULL: imported."
     )
+    node_id: Mapped[str | None] = mapped_column(
+        String(80), comment="Ray's number for the node it ran on; NULL: not started by Ray."
+    )
     started_at: Mapped[datetime] = mapped_column(default=database_now(), comment="When it was claimed, UTC.")
     lease_expires_at: Mapped[datetime | None] = mapped_column(
         comment="Without a sign of life by then it is lost, UTC; NULL: imported."

@@ -1,4 +1,4 @@
-"""What a person asks of trials while they run: pause, cancel, try again, and which are to start first.
+"""What a person asks of trials while they run, who launches a sweep, on which nodes, and what it was planned to cost.
 
 Revision 0005, after 0004. Nothing was asked of the trials that are there. There is no way down: the backup made before
 an upgrade is the way back.
@@ -8,6 +8,8 @@ from importlib.resources import files
 
 import sqlalchemy as sa
 from alembic import op
+
+from db.types import UtcDateTime
 
 revision = "0005"
 down_revision = "0004"
@@ -45,7 +47,17 @@ def upgrade() -> None:
             batch.add_column(sa.Column(name, COUNT, nullable=False, server_default="0"))
         batch.create_check_constraint(op.f("ck_trial_hold_known"), "hold IN ('pause', 'cancel')")
         batch.create_check_constraint(op.f("ck_trial_retried_after_not_negative"), "retried_after >= 0")
+    with op.batch_alter_table("sweep") as batch:
+        for name, length in (("driver_host", 255), ("driver_cluster", 200), ("driver_job", 200)):
+            batch.add_column(sa.Column(name, sa.String(length), nullable=True))
+        batch.add_column(sa.Column("driver_pid", COUNT, nullable=True))
+        for name in ("driver_process_started_at", "driver_lease_expires_at"):
+            batch.add_column(sa.Column(name, UtcDateTime(timezone=True), nullable=True))
+    with op.batch_alter_table("sweep_trial") as batch:
+        for name in ("planned_flops", "planned_gpu_hours"):
+            batch.add_column(sa.Column(name, sa.Double(), nullable=True))
     with op.batch_alter_table("attempt") as batch:
+        batch.add_column(sa.Column("node_id", sa.String(80), nullable=True))
         batch.drop_constraint(op.f("ck_attempt_runs_on_these_tables"), type_="check")
         batch.create_check_constraint(op.f("ck_attempt_runs_on_these_tables"), RUNS_ON_THESE_TABLES)
     for view in VIEWS:

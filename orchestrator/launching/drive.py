@@ -43,7 +43,7 @@ def drive(
     Returns whether it was interrupted. The first Ctrl-C asks the trials to save a checkpoint and stop; the second
     stops them at once.
     """
-    from orchestrator.launching import cluster, tuning
+    from orchestrator.launching import cluster
 
     store, artifacts = PlanStore(engine), places.folder
     launches = [_launch(row.trial_id, specs[row.trial_id], places, sweep_id) for row in _longest_first(trials, specs)]
@@ -53,6 +53,8 @@ def drive(
         try:
             artifacts.ray.mkdir(parents=True, exist_ok=True)
             cluster.start_ray(engine.url, num_cpus=os.cpu_count() or 1)
+            from orchestrator.launching import tuning  # now: Ray reads its environment when it is imported
+
             _in_background(
                 lambda: tuning.run_trials(launches, max_concurrent=at_a_time, storage_folder=artifacts.ray), watch
             )

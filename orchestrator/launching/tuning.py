@@ -1,4 +1,8 @@
-"""Ray Tune as what finds places for attempts: it is told of one at a time, and only what the database has ready."""
+"""Ray Tune as what finds places for attempts: it is told of one at a time, and only what the database has ready.
+
+What Ray Tune calls a trial is one start of ours, and what it would keep for a restart of its own nobody reads: a
+driver starts from the database.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ray import tune
+from ray.tune.search import Searcher
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.connection.outage import is_outage
@@ -21,13 +27,11 @@ _WITHOUT_END = 10**9  # starts that Ray Tune may make: the queue says when there
 
 def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folder: Path) -> None:
     """Run the trials until none is left that could go on. What became of them is in the database."""
-    from ray import tune
-
     by_trial = {launch.trial_id: launch for launch in launches}
     plan = PlanStore(engine_of(resolve_url(None)))
     queue = TrialQueue(plan, launches[0].sweep_id, list(by_trial), ask=waiting)
 
-    def resources(config: dict[str, Any]) -> Any:
+    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         execution = by_trial[config["trial_id"]].execution
         return tune.PlacementGroupFactory([{"CPU": execution.cpus, "GPU": execution.num_gpus}])
 
@@ -37,72 +41,67 @@ def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folde
     tuner = tune.Tuner(
         tune.with_resources(trainable, resources),
         tune_config=tune.TuneConfig(
-            search_alg=_searcher(queue), num_samples=_WITHOUT_END, max_concurrent_trials=max_concurrent,
+            search_alg=_FromDatabase(queue), num_samples=_WITHOUT_END, max_concurrent_trials=max_concurrent,
             reuse_actors=False,
         ),
         run_config=tune.RunConfig(
             name="rlsweep",
             storage_path=str(storage_folder.absolute()),
-            stop=_drained_stopper(launches[0].sweep_id),
+            stop=_Drained(launches[0].sweep_id),
             verbose=0,
         ),
     )  # fmt: skip
     tuner.fit()
 
 
-def _searcher(queue: TrialQueue) -> Any:
+class _FromDatabase(Searcher):
     """The queue as what Ray Tune asks for its next trial."""
-    from ray.tune.search import Searcher
 
-    class FromDatabase(Searcher):
-        def __init__(self) -> None:
-            super().__init__()
-            self._trials: dict[str, int] = {}
+    def __init__(self, queue: TrialQueue) -> None:
+        super().__init__()
+        self._queue = queue
+        self._started: dict[str, int] = {}
 
-        def suggest(self, trial_id: str) -> dict[str, int] | str | None:
-            chosen = queue.next()
-            if chosen is None:
-                return Searcher.FINISHED if queue.is_over else None
-            self._trials[trial_id] = chosen
-            return {"trial_id": chosen}
+    def suggest(self, trial_id: str) -> dict[str, int] | str | None:
+        chosen = self._queue.next()
+        if chosen is None:
+            return Searcher.FINISHED if self._queue.is_over else None
+        self._started[trial_id] = chosen
+        return {"trial_id": chosen}
 
-        def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-            queue.ended(self._trials.pop(trial_id), died=error or bool(result and result.get("died")))
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        died = error or bool(result and result.get("died"))
+        self._queue.ended(self._started.pop(trial_id), died=died)
 
-        def __getstate__(self) -> dict[str, Any]:
-            return {}  # Ray Tune keeps its state on disk for a restart that never comes
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
 
-        def save(self, checkpoint_path: str) -> None:
-            """Nothing: the database is what a driver starts from."""
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing."""
 
-        def restore(self, checkpoint_path: str) -> None:
-            """Nothing, for the same reason."""
-
-    return FromDatabase()
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing."""
 
 
-def _drained_stopper(sweep_id: int) -> Any:
-    """Ends Ray Tune once the sweep was asked to stop and no attempt is left: trials that wait for a place, or for
-    a device that never comes, would otherwise each be started only to hear it."""
-    from ray import tune
+class _Drained(tune.Stopper):
+    """Ends Ray Tune once the sweep was asked to stop and no attempt is left: trials that wait for a place, or for a
+    device that never comes, would otherwise each be started only to hear it."""
 
-    class Drained(tune.Stopper):
-        def __init__(self) -> None:
-            self.asked_at = 0.0
+    def __init__(self, sweep_id: int) -> None:
+        self._sweep_id = sweep_id
+        self._asked_at = 0.0
 
-        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        if time.monotonic() - self._asked_at < 1.0:
             return False
-
-        def stop_all(self) -> bool:
-            if time.monotonic() - self.asked_at < 1.0:
+        self._asked_at = time.monotonic()
+        try:
+            plan = PlanStore(engine_of(resolve_url(None)))
+            return plan.is_draining(self._sweep_id) and not plan.has_living_attempts(self._sweep_id)
+        except (SQLAlchemyError, DatabaseError) as error:
+            if is_outage(error):
                 return False
-            self.asked_at = time.monotonic()
-            try:
-                plan = PlanStore(engine_of(resolve_url(None)))
-                return plan.is_draining(sweep_id) and not plan.has_living_attempts(sweep_id)
-            except (SQLAlchemyError, DatabaseError) as error:
-                if is_outage(error):
-                    return False
-                raise
-
-    return Drained()
+            raise

@@ -31,6 +31,10 @@ class StaleAttemptError(RlsweepError):
     """An attempt that is no longer the trial's living one tried to write (fencing)."""
 
 
+class SweepIsDriven(RlsweepError):
+    """Another driver launches the sweep's trials: two would start every trial twice."""
+
+
 class EnvironmentProblem(RlsweepError):
     """The machine lacks what the trial needs: a package, a device, memory, a writable folder."""
 

@@ -1,12 +1,9 @@
-"""The folder of everything that is a file: base models, checkpoints, logs, and who is using it."""
+"""The folder of everything that is a file: base models, checkpoints, logs."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,17 +45,3 @@ class Artifacts:
         for left in self.root.glob("ray-*"):
             if not psutil.pid_exists(int(left.name.removeprefix("ray-"))):
                 shutil.rmtree(left)
-
-    @contextmanager
-    def sole_driver(self, sweep: str) -> Iterator[None]:
-        """Hold the sweep against a second driver; the lock goes with the process, however it ends."""
-        path = self.root / f"{sweep}.lock"
-        with path.open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise EnvironmentProblem(
-                    f"Another `rlsweep submit` is running sweep {sweep!r}; watch it with `rlsweep status {sweep}`, or "
-                    "stop it first."
-                ) from None
-            yield

@@ -57,9 +57,7 @@ def _listed(values: Sequence[str]) -> str:
 
 
 def _sections(loaded: LoadedSweep) -> list[str]:
-    limits = loaded.sweep.limits
-    unkept = [name for name in ("gpu_hours", "flops", "cost") if getattr(limits, name) is not None]
-    reasons = [f"limits.{name} ({getattr(limits, name):g}) is not watched over by this version" for name in unkept]
+    reasons = []
     if "retry" in loaded.sweep.model_fields_set:
         reasons.append("retry is not followed by this version: a failed trial waits for the next submit")
     return reasons

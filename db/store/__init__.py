@@ -8,14 +8,25 @@ is committed.
 * `SpoolingAttemptStore` (`spool`) is the same to the trial while the database is away: records wait on the local disk
   and are delivered in order when it is back.
 * `SteeringStore` is a person's side: pausing, resuming, cancelling, trying again, whether trials run or not.
+* `DriverStore` is what keeps two drivers from one sweep.
 * `ImportStore` writes runs that another program recorded, all of a file or nothing.
 * `FitStore` keeps fits, which are never changed.
 """
 
 from db.store.attempts import AttemptStore, claim
+from db.store.driving import DriverStore
 from db.store.fits import FitStore
 from db.store.imports import ImportStore
 from db.store.plan import PlanStore, Registration
 from db.store.steering import SteeringStore
 
-__all__ = ["AttemptStore", "FitStore", "ImportStore", "PlanStore", "Registration", "SteeringStore", "claim"]
+__all__ = [
+    "AttemptStore",
+    "DriverStore",
+    "FitStore",
+    "ImportStore",
+    "PlanStore",
+    "Registration",
+    "SteeringStore",
+    "claim",
+]

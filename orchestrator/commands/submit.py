@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from db.reader import SweepRow, TrialRow
     from db.store import Registration
     from orchestrator.artifact_places import ArtifactPlaces
+    from orchestrator.launching.attempt_process import Launch
+    from orchestrator.launching.oversight import Oversight
     from orchestrator.sweepfile.expand import ExpandedTrial
 
 NAME = "submit"
 EXIT_SOME_FAILED = 3
+EXIT_AT_LIMIT = 4
 EXIT_INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 
@@ -37,14 +40,18 @@ def command(
 
     from db.database import check_place, database_exists, open_database, resolve_url
     from db.reader import Reader
+    from db.store import DriverStore
     from orchestrator.artifact_places import artifact_places
     from orchestrator.identified import identified
+    from orchestrator.launching.launches import launches_of
+    from orchestrator.launching.oversight import driver_of
     from orchestrator.machine import check_machine
     from orchestrator.planned_execution import as_planned
     from orchestrator.planning.local_data import check_all_local_data
     from orchestrator.registration import all_succeeded, register, remaining
     from orchestrator.runnable import check_runnable
     from orchestrator.sweepfile.loading import load_sweep
+    from workers.provenance import is_dead
 
     console = Console()
     loaded = load_sweep(file, overrides or ())
@@ -60,33 +67,34 @@ def command(
         check_machine([trial.spec.execution for trial in trials])
     places = artifact_places(artifacts, url)
     places.folder.make()
-    with places.folder.sole_driver(loaded.sweep.name):
-        engine = open_database(url)
-        registration = register(engine, loaded)
-        reader = Reader(engine)
-        sweep = reader.sweep(loaded.sweep.name)
+    engine = open_database(url)
+    DriverStore(engine, is_dead=is_dead).refuse_driven(loaded.sweep.name)
+    registration = register(engine, loaded)
+    reader = Reader(engine)
+    sweep = reader.sweep(loaded.sweep.name)
+    with driver_of(engine, sweep.id, limits=loaded.sweep.limits) as oversight:
         left = remaining(engine, sweep.id)
         _announce(console, sweep, registration, left)
         _warn_of_missing_scores(console, engine, reader.trials(sweep.id), left=left, trials=trials)
         interrupted = False
-        if any(row.hold is None for row in left):
-            specs = dict(zip(registration.trial_ids, trials, strict=True))
+        if any(row.hold is None for row in left) and not oversight.limit:
+            launches = launches_of(left, registration, loaded.trials, places)
             limit = loaded.sweep.limits.concurrent_trials
-            interrupted = _run(console, engine, sweep, left=left, specs=specs, places=places, limit=limit)
+            interrupted = _run(console, engine, sweep, launches, limit=limit, places=places, oversight=oversight)
         ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
-        _conclude(console, engine, sweep, ended, interrupted=interrupted)
-    _exit_by_outcome(ended, interrupted=interrupted)
+        _conclude(console, engine, sweep, ended, interrupted=interrupted, limit=oversight.limit)
+    _exit_by_outcome(ended, interrupted=interrupted, limit=oversight.limit)
 
 
 def _run(
     console: Console,
     engine: Engine,
     sweep: SweepRow,
+    launches: Sequence[Launch],
     *,
-    left: list[TrialRow],
-    specs: dict[int, ExpandedTrial],
-    places: ArtifactPlaces,
     limit: int | None,
+    places: ArtifactPlaces,
+    oversight: Oversight,
 ) -> bool:
     """Run what is left and say how it went; returns whether it was interrupted."""
     from db.reader import Reader
@@ -94,17 +102,16 @@ def _run(
     from orchestrator.machine import trials_at_a_time
     from orchestrator.screens.watch import watch_sweep
 
-    at_a_time = trials_at_a_time([specs[row.trial_id].spec.execution for row in left], limit=limit)
+    at_a_time = trials_at_a_time([launch.execution for launch in launches], limit=limit)
     console.print(f"Starting Ray; {at_a_time} trial{'s' * (at_a_time > 1)} at a time.", highlight=False)
     started = time.monotonic()
     reader = Reader(engine)
     interrupted = drive(
         engine,
-        sweep_id=sweep.id,
-        trials=left,
-        specs=specs,
-        places=places,
+        launches,
         at_a_time=at_a_time,
+        ray_folder=places.folder.ray,
+        oversight=oversight,
         watch=partial(watch_sweep, reader, sweep_id=sweep.id, title=sweep.name, at_a_time=at_a_time, console=console),
     )
     ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
@@ -164,7 +171,15 @@ def _summarise(console: Console, sweep: SweepRow, trials: list[TrialRow], *, sec
             console.print(told, highlight=False, markup=False, style="magenta")
 
 
-def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[TrialRow], *, interrupted: bool) -> None:
+def _conclude(
+    console: Console,
+    engine: Engine,
+    sweep: SweepRow,
+    ended: list[TrialRow],
+    *,
+    interrupted: bool,
+    limit: str | None,
+) -> None:
     """The fit, if the sweep file asks for one and there is something to fit; then what to type next."""
     from db.errors import SpecError
     from db.reader import Reader
@@ -174,6 +189,12 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[Tri
 
     if interrupted:
         console.print("\nStopped. The same command continues from the last checkpoints.", highlight=False)
+        return
+    if limit and not _are_done(ended):
+        console.print(
+            f"\nStopped at a limit: {limit}. Raise it, and the same command continues from the last checkpoints.",
+            highlight=False,
+        )
         return
     if sweep.fit_settings is not None and Reader(engine).curve([trial.trial_id for trial in ended]):
         console.print()
@@ -189,11 +210,14 @@ def _conclude(console: Console, engine: Engine, sweep: SweepRow, ended: list[Tri
     console.print(f"\nNext: rlsweep plot {sweep.name}   (or: rlsweep fit, status, show TRIAL)", highlight=False)
 
 
-def _exit_by_outcome(trials: list[TrialRow], *, interrupted: bool) -> None:
-    """Success is nothing less than every trial at its last budget, ended by a health gate, or cancelled as asked."""
+def _exit_by_outcome(trials: list[TrialRow], *, interrupted: bool, limit: str | None) -> None:
     if interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
+    if not _are_done(trials):
+        raise typer.Exit(EXIT_AT_LIMIT if limit else EXIT_SOME_FAILED)
+
+
+def _are_done(trials: list[TrialRow]) -> bool:
+    """Whether every trial is at its last budget, ended by a health gate, or cancelled as asked: nothing less counts."""
     ends = ("stopped", "cancelled")
-    done = [trial.state in ends or (trial.state == "succeeded" and trial.share == 1) for trial in trials]
-    if not all(done):
-        raise typer.Exit(EXIT_SOME_FAILED)
+    return all(trial.state in ends or (trial.state == "succeeded" and trial.share == 1) for trial in trials)

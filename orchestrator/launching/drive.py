@@ -8,77 +8,70 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine
 
 from db.connection.outage import wait_for_database
-from db.reader import Reader, TrialRow
+from db.errors import SweepIsDriven
+from db.reader import Reader
 from db.states import TrialState
 from db.store import PlanStore
-from orchestrator.artifact_places import ArtifactPlaces
-from orchestrator.sweepfile.expand import ExpandedTrial
-from orchestrator.sweepfile.identity import science_hash
 from workers.provenance import is_dead
 
 if TYPE_CHECKING:
     from orchestrator.launching.attempt_process import Launch
+    from orchestrator.launching.oversight import Oversight
 
 T = TypeVar("T")
 
 
 def drive(
     engine: Engine,
+    launches: Sequence[Launch],
     *,
-    sweep_id: int,
-    trials: Sequence[TrialRow],
-    specs: dict[int, ExpandedTrial],
-    places: ArtifactPlaces,
     at_a_time: int,
+    ray_folder: Path,
+    oversight: Oversight,
     watch: Callable[[threading.Event], None],
 ) -> bool:
     """Run trials until none is left; `watch` is called with an event that says when that is so.
 
     Returns whether it was interrupted. The first Ctrl-C asks the trials to save a checkpoint and stop; the second
-    stops them at once.
+    stops them at once. A driver that was replaced launches nothing more, and the attempts it launched end.
     """
     from orchestrator.launching import cluster
 
-    store, artifacts = PlanStore(engine), places.folder
-    launches = [_launch(row.trial_id, specs[row.trial_id], places, sweep_id) for row in _longest_first(trials, specs)]
+    store, sweep_id = PlanStore(engine), launches[0].sweep_id
     interrupted = threading.Event()
     with _draining_on_interrupt(interrupted, lambda: _waiting(lambda: store.request_drain(sweep_id))):
-        _waiting(lambda: store.queue([row.trial_id for row in trials], sweep_id=sweep_id))
+        _waiting(lambda: store.queue([launch.trial_id for launch in launches], sweep_id=sweep_id))
         try:
-            artifacts.ray.mkdir(parents=True, exist_ok=True)
+            ray_folder.mkdir(parents=True, exist_ok=True)
             cluster.start_ray(engine.url, num_cpus=os.cpu_count() or 1)
             from orchestrator.launching import tuning  # now: Ray reads its environment when it is imported
 
             _in_background(
-                lambda: tuning.run_trials(launches, max_concurrent=at_a_time, storage_folder=artifacts.ray), watch
+                lambda: tuning.run_trials(
+                    launches,
+                    max_concurrent=at_a_time,
+                    storage_folder=ray_folder,
+                    is_replaced=lambda: oversight.is_replaced,
+                ),
+                watch,
             )
-            if not interrupted.is_set():
+            if not (interrupted.is_set() or oversight.limit or oversight.is_replaced):
                 _waiting(lambda: _end_the_hopeless(engine, launches))
         finally:
             cluster.stop_ray()
-            shutil.rmtree(artifacts.ray, ignore_errors=True)  # Ray's own notes; nothing of ours is in them
-            _waiting(lambda: _leave(store, sweep_id, launches))
+            shutil.rmtree(ray_folder, ignore_errors=True)  # Ray's own notes; nothing of ours is in them
+            if not oversight.is_replaced:
+                _waiting(lambda: _leave(store, sweep_id, launches))
+    if oversight.is_replaced:
+        raise SweepIsDriven("Another driver has taken over this sweep: this one was not heard of for too long.")
     return interrupted.is_set()
-
-
-def _launch(trial_id: int, trial: ExpandedTrial, places: ArtifactPlaces, sweep_id: int) -> Launch:
-    from orchestrator.launching.attempt_process import Launch
-
-    identity = science_hash(trial.spec)
-    return Launch(
-        sweep_id=sweep_id,
-        trial_id=trial_id,
-        models_folder=str(places.folder.models),
-        trial_folder=str(places.folder.trial(identity)),
-        checkpoints=places.checkpoints(identity),
-        execution=trial.spec.execution,
-    )
 
 
 def _leave(store: PlanStore, sweep_id: int, launches: Sequence[Launch]) -> None:
@@ -145,16 +138,3 @@ def _draining_on_interrupt(interrupted: threading.Event, drain: Callable[[], Non
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _longest_first(trials: Sequence[TrialRow], specs: dict[int, ExpandedTrial]) -> list[TrialRow]:
-    """Long trials start first, so that no core idles while the longest one, begun last, runs alone."""
-    return sorted(trials, key=lambda row: -_work(specs[row.trial_id]))
-
-
-def _work(trial: ExpandedTrial) -> float:
-    """Proportional to the compute left, as far as it is known before the weights are; 0 for models not made here."""
-    made = trial.spec.model.made
-    if made is None:
-        return 0.0
-    return made.num_hidden_layers * made.hidden_size * (made.hidden_size + made.intermediate_size)

@@ -7,7 +7,7 @@ driver starts from the database.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,17 @@ from orchestrator.launching.trial_queue import TrialQueue
 _WITHOUT_END = 10**9  # starts that Ray Tune may make: the queue says when there is nothing left
 
 
-def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folder: Path) -> None:
-    """Run the trials until none is left that could go on. What became of them is in the database."""
+def run_trials(
+    launches: Sequence[Launch],
+    *,
+    max_concurrent: int,
+    storage_folder: Path,
+    is_replaced: Callable[[], bool],
+) -> None:
+    """Run the trials until none is left that could go on, or another driver has taken over.
+
+    What became of them is in the database.
+    """
     by_trial = {launch.trial_id: launch for launch in launches}
     plan = PlanStore(engine_of(resolve_url(None)))
     queue = TrialQueue(plan, launches[0].sweep_id, list(by_trial), ask=waiting)
@@ -47,7 +56,7 @@ def run_trials(launches: Sequence[Launch], *, max_concurrent: int, storage_folde
         run_config=tune.RunConfig(
             name="rlsweep",
             storage_path=str(storage_folder.absolute()),
-            stop=_Drained(launches[0].sweep_id),
+            stop=_NothingMore(launches[0].sweep_id, is_replaced),
             verbose=0,
         ),
     )  # fmt: skip
@@ -83,18 +92,22 @@ class _FromDatabase(Searcher):
         """Nothing."""
 
 
-class _Drained(tune.Stopper):
+class _NothingMore(tune.Stopper):
     """Ends Ray Tune once the sweep was asked to stop and no attempt is left: trials that wait for a place, or for a
-    device that never comes, would otherwise each be started only to hear it."""
+    device that never comes, would otherwise each be started only to hear it. Ends it too where the driver is replaced.
+    """
 
-    def __init__(self, sweep_id: int) -> None:
+    def __init__(self, sweep_id: int, is_replaced: Callable[[], bool]) -> None:
         self._sweep_id = sweep_id
+        self._is_replaced = is_replaced
         self._asked_at = 0.0
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
+        if self._is_replaced():
+            return True
         if time.monotonic() - self._asked_at < 1.0:
             return False
         self._asked_at = time.monotonic()

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select, text, update
 from db.connection.engines import begin_write
 from db.store import AttemptStore, PlanStore, claim
 from db.store.leases import GRACE_SECONDS
-from db.tables import Attempt, Base
+from db.tables import Attempt, Base, Sweep
 from db.types import database_now
 from tests.records import HERE
 
@@ -25,10 +25,11 @@ def again(database: Engine, attempt: AttemptStore) -> AttemptStore:
 
 
 def let_leases_run_out(database: Engine) -> None:
-    """End every lease a second ago."""
+    """End every lease a second ago, of attempts and of drivers."""
     _wait_out_grace(database)
     with begin_write(database) as connection:
         connection.execute(update(Attempt).values(lease_expires_at=database_now(-1)))
+        connection.execute(update(Sweep).values(driver_lease_expires_at=database_now(-1)))
 
 
 def _wait_out_grace(database: Engine) -> None:

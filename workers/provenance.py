@@ -16,6 +16,9 @@ from db.records import Process, Provenance
 from workers.gpus import gpu_of_device
 from workers.spec import Execution
 
+# In the environment of code that was sent to a cluster: the revision it was taken from, with `+changed` if it was.
+SENT_REVISION = "RLSWEEP_CODE_REVISION"
+
 
 def this_process() -> Process:
     """The current process, as the store knows it."""
@@ -42,7 +45,7 @@ def is_dead(process: Process) -> bool:
 
 def describe_environment(execution: Execution, *, engine: str, device: str) -> Provenance:
     """Versions and hardware of this process, with the settings, the engine and the device it was given."""
-    revision, dirty = _git_state(Path(__file__).parent)
+    revision, dirty = code_revision()
     gpu = gpu_of_device(device)
     return Provenance(
         execution=execution.canonical,
@@ -72,9 +75,16 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git_state(folder: Path) -> tuple[str | None, bool | None]:
-    """Revision and dirtiness of the checkout this code lies in; (None, None) for an installed package."""
-    root = folder.parent
+def code_revision() -> tuple[str | None, bool | None]:
+    """Revision of the checkout this code lies in, and whether it was changed; (None, None) for an installed package.
+
+    Code that a driver sent to a cluster lies in no checkout; there the driver's own is in the environment.
+    """
+    sent = os.environ.get(SENT_REVISION)
+    if sent:
+        revision, _, changed = sent.partition("+")
+        return revision, bool(changed)
+    root = Path(__file__).parent.parent
     if not (root / ".git").exists():
         return None, None
     try:

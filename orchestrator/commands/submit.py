@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from orchestrator.sweepfile.expand import ExpandedTrial
 
 NAME = "submit"
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="A Ray cluster to run on, of which this machine is a node; or `auto`.  [default: a Ray of its own]",
+        show_default=False,
+    ),
+]
 EXIT_SOME_FAILED = 3
 EXIT_AT_LIMIT = 4
 EXIT_INTERRUPTED = 130  # as a shell reports Ctrl-C
@@ -34,6 +43,7 @@ def command(
     overrides: SetOption = None,
     database: DatabaseOption = None,
     artifacts: ArtifactsOption = None,
+    address: AddressOption = None,
 ) -> None:
     """Run a sweep. Run again, it does only what is missing."""
     from rich.console import Console
@@ -63,7 +73,7 @@ def command(
 
     # What can be refused is refused before anything is written.
     check_place(url)
-    if not database_exists(url) or not all_succeeded(open_database(url), trials):
+    if address is None and not (database_exists(url) and all_succeeded(open_database(url), trials)):
         check_machine([trial.spec.execution for trial in trials])
     places = artifact_places(artifacts, url)
     places.folder.make()
@@ -72,7 +82,7 @@ def command(
     registration = register(engine, loaded)
     reader = Reader(engine)
     sweep = reader.sweep(loaded.sweep.name)
-    with driver_of(engine, sweep.id, limits=loaded.sweep.limits) as oversight:
+    with driver_of(engine, sweep.id, limits=loaded.sweep.limits, cluster=address) as oversight:
         left = remaining(engine, sweep.id)
         _announce(console, sweep, registration, left)
         _warn_of_missing_scores(console, engine, reader.trials(sweep.id), left=left, trials=trials)
@@ -80,7 +90,9 @@ def command(
         if any(row.hold is None for row in left) and not oversight.limit:
             launches = launches_of(left, registration, loaded.trials, places)
             limit = loaded.sweep.limits.concurrent_trials
-            interrupted = _run(console, engine, sweep, launches, limit=limit, places=places, oversight=oversight)
+            interrupted = _run(
+                console, engine, sweep, launches, address=address, limit=limit, places=places, oversight=oversight
+            )
         ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
         _conclude(console, engine, sweep, ended, interrupted=interrupted, limit=oversight.limit)
     _exit_by_outcome(ended, interrupted=interrupted, limit=oversight.limit)
@@ -92,6 +104,7 @@ def _run(
     sweep: SweepRow,
     launches: Sequence[Launch],
     *,
+    address: str | None,
     limit: int | None,
     places: ArtifactPlaces,
     oversight: Oversight,
@@ -109,10 +122,18 @@ def _run(
     interrupted = drive(
         engine,
         launches,
+        address=address,
         at_a_time=at_a_time,
         ray_folder=places.folder.ray,
         oversight=oversight,
-        watch=partial(watch_sweep, reader, sweep_id=sweep.id, title=sweep.name, at_a_time=at_a_time, console=console),
+        watch=partial(
+            watch_sweep,
+            reader,
+            sweep_id=sweep.id,
+            title=sweep.name,
+            at_a_time=at_a_time or len(launches),
+            console=console,
+        ),
     )
     ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
     _summarise(console, sweep, ended, seconds=time.monotonic() - started)

@@ -1,61 +1,126 @@
-"""Ray on this machine: started for one driver, with a token of its own, and stopped with it."""
+"""The Ray that a driver launches on: one of its own on this machine, or a cluster that is there already.
+
+Its own is started for this driver alone, with a token that nobody else has, and stopped with it. A cluster that is
+there is left as it is: it gets this driver's code for the time of the sweep, and nothing is installed on it by hand.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
+import psutil
 from sqlalchemy import URL
 
 from db.database import check_single_node
 from db.errors import EnvironmentProblem
 from orchestrator.machine import RAY_MEMORY_GB
+from workers.provenance import SENT_REVISION, code_revision
 
 _OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: nothing of size goes through it
+# The packages that an attempt, and the Ray worker that starts it, import.
+_PACKAGES = ("db", "workers", "orchestrator", "migrations")
 
-_RAY_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
+_FOLDER_PREFIX = "rlsweep-ray-"  # then the driver's process id
+
+_TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C drains the sweep; see orchestrator.launching.drive
     "RAY_AIR_NEW_OUTPUT": "0",
+}
+_RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # a trial is what the machine is for, not background work
     "RAY_memory_monitor_refresh_ms": "0",  # it would kill trials by the host's memory, not by theirs
 }
 
 
-def start_ray(database: URL, *, num_cpus: int) -> None:
-    """Start Ray on this machine alone. Raises EnvironmentProblem with Ray's own reason if it cannot.
+@contextmanager
+def ray_of_its_own(*, num_cpus: int) -> Iterator[None]:
+    """Ray on this machine alone, while the block runs. Raises EnvironmentProblem with Ray's own reason if it cannot.
 
     Ray listens on the machine's own address, not on loopback only, so it is given a token that others do not have.
-    The database's URL, which may hold a password, reaches Ray's workers through their environment.
+    Attempts that still run when it is stopped lose their lifeline and end.
     """
-    os.environ |= _RAY_ENVIRONMENT | {
+    os.environ |= _TUNE_ENVIRONMENT | _RAY_ENVIRONMENT | {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RLSWEEP_DB": database.render_as_string(hide_password=False),
-    }
-    import ray
-
+    }  # fmt: skip
+    _clear_left_behind()
+    # A short path: the names of Ray's sockets lie below it, and a socket's name has room for 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-"))
     try:
-        ray.init(
+        _init(
+            f"It needs about {RAY_MEMORY_GB} GB of memory and room in /dev/shm and /tmp.",
             address="local",
             num_cpus=num_cpus,
             include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
             object_store_memory=_OBJECT_STORE_BYTES,
+            _temp_dir=str(folder),
         )
-    except (ValueError, RuntimeError, OSError, ConnectionError, TimeoutError) as error:
+        yield
+    finally:
+        _shutdown()
+        shutil.rmtree(folder, ignore_errors=True)  # logs of Ray's own; nothing of ours is in them
+
+
+@contextmanager
+def ray_cluster(database: URL, *, address: str) -> Iterator[None]:
+    """A Ray cluster that is there already, of which this machine is a node, while the block runs.
+
+    `address` as in `auto` or `10.0.0.1:6379`. Raises EnvironmentProblem where it cannot be used, DatabaseError where
+    its nodes could not all write to the database.
+    """
+    if "://" in address:
         raise EnvironmentProblem(
-            f"Ray did not start: {error}. It needs about {RAY_MEMORY_GB} GB of memory and room in /dev/shm and /tmp."
-        ) from error
+            f"--address {address}: a driver runs on a node of the cluster and takes its address there, as auto or "
+            "HOST:6379. From elsewhere, send it to the cluster with --detach."
+        )
+    os.environ |= _TUNE_ENVIRONMENT
+    try:
+        _init("Is it a running cluster, and this machine one of its nodes?", address=address, runtime_env=_code())
+        import ray
+
+        check_single_node(database, num_nodes=sum(node["Alive"] for node in ray.nodes()))
+        yield
+    finally:
+        _shutdown()
+
+
+def _init(advice: str, **options: Any) -> None:
+    import ray
+
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (ValueError, RuntimeError, OSError, ConnectionError, TimeoutError) as error:
+        raise EnvironmentProblem(f"Ray at {options['address']} did not start: {error}. {advice}") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
-    check_single_node(database, num_nodes=sum(node["Alive"] for node in ray.nodes()))
 
 
-def stop_ray() -> None:
-    """Stop Ray; attempts that still run lose their lifeline and end."""
+def _shutdown() -> None:
     import ray
 
     ray.shutdown()
+
+
+def _clear_left_behind() -> None:
+    """Delete the folders of drivers that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
+        pid = folder.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
+        if not psutil.pid_exists(int(pid)) and folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _code() -> dict[str, Any]:
+    """This driver's packages, for the nodes: they are sent there, and come before any that are installed."""
+    revision, is_changed = code_revision()
+    sent = {} if revision is None else {SENT_REVISION: f"{revision}+changed" if is_changed else revision}
+    return {"py_modules": [str(files(name)) for name in _PACKAGES], "excludes": ["__pycache__"], "env_vars": sent}

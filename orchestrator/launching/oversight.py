@@ -21,6 +21,7 @@ from db.spending import SpendingReader
 from db.store import DriverStore, PlanStore
 from db.store.leases import LEASE_SECONDS
 from orchestrator.launching.limits import are_watched, reached
+from orchestrator.launching.sent_job import this_job
 from orchestrator.sweepfile.running import Limits
 from workers.provenance import is_dead, this_process
 
@@ -37,16 +38,17 @@ class Oversight:
 
 
 @contextmanager
-def driver_of(
-    engine: Engine, sweep_id: int, *, limits: Limits, cluster: str | None = None, job: str | None = None
-) -> Iterator[Oversight]:
+def driver_of(engine: Engine, sweep_id: int, *, limits: Limits, cluster: str | None) -> Iterator[Oversight]:
     """Be the sweep's driver while the block runs. Raises SweepIsDriven where another one is.
+
+    `cluster` is the address of the Ray cluster it launches on, None for a Ray of its own.
 
     A limit that is reached already is known when the block begins. One that is reached later asks the sweep to drain:
     its trials save a checkpoint at the end of their step and stop.
     """
     store, process, seen = DriverStore(engine, is_dead=is_dead), this_process(), Oversight()
-    store.claim(sweep_id, process, cluster=cluster, job=job)
+    job = this_job()
+    store.claim(sweep_id, process, cluster=job.address if job else cluster, job=job.job if job else None)
     is_over = threading.Event()
     tasks: list[tuple[float, Callable[[], None]]] = [
         (LEASE_SECONDS / 6, lambda: _renew(store, sweep_id, process, seen)),

@@ -71,4 +71,7 @@ def test_where_it_runs_is_kept_with_the_sweep(database: Engine, sweep: int) -> N
         assert connection.execute(text(kept)).one() == ("node-1", 4711, "10.0.0.1:6379", "rlsweep-s-1")
     store.release(sweep, HERE)
     with database.connect() as connection:
-        assert connection.execute(text(kept)).one() == (None, None, None, None)
+        assert connection.execute(text(kept)).one() == (None, None, "10.0.0.1:6379", "rlsweep-s-1")
+    store.claim(sweep, HERE)
+    with database.connect() as connection:
+        assert connection.execute(text(kept)).one() == ("node-1", 4711, None, None)

@@ -104,10 +104,11 @@ def _init(advice: str, **options: Any) -> None:
     import ray
 
     try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except (ValueError, RuntimeError, OSError, ConnectionError, TimeoutError) as error:
         raise EnvironmentProblem(f"Ray at {options['address']} did not start: {error}. {advice}") from error
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    # What Ray has to say of a worker or a node that died is many lines; what became of the trial is in the database.
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
 
 
 def _shutdown() -> None:

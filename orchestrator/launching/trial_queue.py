@@ -13,7 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from db.states import TrialState
 from db.store.plan import PlanStore, Waiting
+from workers.provenance import is_dead
 
 # An attempt that was killed is tried again this often before a person has to look.
 MAX_RESTARTS = 3
@@ -53,6 +55,9 @@ class TrialQueue:
             self.is_over = not self._started
             return None
         standing: list[Waiting] = self._ask(lambda: self._plan.standing(self._trial_ids))
+        if any(each.state == TrialState.RUNNING and each.trial_id not in self._started for each in standing):
+            # Of an attempt whose node is gone, nobody beside it says that it is.
+            self._ask(lambda: self._plan.declare_lost(self._sweep_id, is_dead=is_dead))
         may_go_on = [each for each in standing if self._deaths[each.trial_id, each.retried_after] <= MAX_RESTARTS]
         ready = [each for each in may_go_on if each.may_start and each.trial_id not in self._started]
         if not ready:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import URL, text
 
 from db.database import open_database, resolve_url
 from db.errors import DatabaseError
@@ -24,13 +24,14 @@ TIMEOUT_SECONDS = 240.0
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`rlsweep` with its database and artifacts in `folder`."""
+    """`rlsweep` with its artifacts in `folder`, and its database too unless that is a server's."""
 
     folder: Path
+    server: URL | None = None
 
     @property
-    def database(self) -> Path:
-        return self.folder / "rlsweep.db"
+    def database(self) -> URL:
+        return self.server or resolve_url(str(self.folder / "rlsweep.db"))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -53,7 +54,7 @@ class CommandLine:
         )  # fmt: skip
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        engine = open_database(resolve_url(str(self.database)), create=False)
+        engine = open_database(self.database, create=False)
         with engine.connect() as connection:
             found = [tuple(row) for row in connection.execute(text(sql))]
         engine.dispose()
@@ -95,18 +96,20 @@ class CommandLine:
         )
         return steps + scores
 
-    @staticmethod
-    def _environment() -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("RLSWEEP_")}
+        if self.server is not None:
+            kept["RLSWEEP_DB"] = self.server.render_as_string(hide_password=False)
+            kept["RLSWEEP_ARTIFACTS"] = str(self.folder / "rlsweep_artifacts")
         return {**kept, "COLUMNS": "120", "NO_COLOR": "1"}
 
 
-def tiny_folder(folder: Path, models: Path) -> CommandLine:
+def tiny_folder(folder: Path, models: Path, *, server: URL | None = None) -> CommandLine:
     """A folder with the tiny sweep in it, whose base models are those in `models`."""
     (folder / "tiny.yaml").write_text(TINY_SWEEP)
     (folder / "rlsweep_artifacts").mkdir()
     (folder / "rlsweep_artifacts" / "models").symlink_to(models)
-    return CommandLine(folder)
+    return CommandLine(folder, server)
 
 
 def is_running(pid: int) -> bool:

@@ -1,0 +1,70 @@
+"""A sweep on a Ray cluster that is there already: two nodes, of which one dies while both run a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from ray.cluster_utils import Cluster
+from sqlalchemy import URL
+
+from tests.e2e.command_line import CommandLine, is_running, kill_group, tiny_folder
+from workers.provenance import code_revision
+
+STEPS = 40
+SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1, 2]", "--set", f"budgets.at=[{STEPS}]")
+NODE = {"object_store_memory": 80 * 2**20}
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A head that runs no trials, and two nodes with room for one each."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        environment.setenv("RAY_health_check_initial_delay_ms", "1000")
+        environment.setenv("RAY_health_check_period_ms", "500")
+        environment.setenv("RAY_health_check_failure_threshold", "3")
+        made = Cluster(initialize_head=True, head_node_args=NODE | {"num_cpus": 0, "include_dashboard": False})
+        try:
+            for _ in range(2):
+                made.add_node(num_cpus=1, **NODE)
+            yield made
+        finally:
+            made.shutdown()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, made_models: Path, postgresql_url: URL) -> CommandLine:
+    return tiny_folder(tmp_path, made_models, server=postgresql_url)
+
+
+def test_a_node_that_dies_costs_a_trial_its_steps_since_the_last_checkpoint_and_nothing_else(
+    folder: CommandLine, cluster: Cluster
+) -> None:
+    driver = folder.start(*SUBMIT, "--address", cluster.address)
+    try:
+        for trial in (1, 2):
+            folder.wait_for_step(trial, 4)
+        pid = folder.living_pid(1)
+        above = {parent.pid for parent in psutil.Process(pid).parents()}
+        (node,) = (each for each in cluster.worker_nodes if raylet_of(each) in above)
+        cluster.remove_node(node, allow_graceful=False)
+        folder.wait_until(lambda: not is_running(pid), "the attempt on that node is gone")
+        output, _ = driver.communicate(timeout=240)
+        assert driver.returncode == 0, output
+    finally:
+        kill_group(driver)
+    attempts = folder.rows("SELECT trial_id, number, state, git_revision FROM attempt ORDER BY trial_id, number")
+    revision, _ = code_revision()
+    assert attempts == [(1, 1, "lost", revision), (1, 2, "succeeded", revision), (2, 1, "succeeded", revision)]
+    steps = folder.rows("SELECT trial_id, step FROM live_step ORDER BY trial_id, step")
+    assert steps == [(trial, step) for trial in (1, 2) for step in range(1, STEPS + 1)]
+
+
+def raylet_of(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)

@@ -34,7 +34,7 @@ def reasons_against(loaded: LoadedSweep, specs: Iterable[TrialSpec] | None = Non
         # Trials that differ in their seed alone share all else.
         specs = {tuple(id(getattr(t.spec, name)) for name in _LOOKED_AT): t.spec for t in loaded.trials}.values()
     reasons = dict.fromkeys(reason for spec in specs for reason in unsupported(spec))
-    return [*reasons, *_sections(loaded)]
+    return list(reasons)
 
 
 def shortened(reasons: Sequence[str]) -> str:
@@ -54,10 +54,3 @@ def shortened(reasons: Sequence[str]) -> str:
 
 def _listed(values: Sequence[str]) -> str:
     return ", ".join(values) if len(values) <= 3 else f"{values[0]}, {values[1]}, ... {values[-1]}"
-
-
-def _sections(loaded: LoadedSweep) -> list[str]:
-    reasons = []
-    if "retry" in loaded.sweep.model_fields_set:
-        reasons.append("retry is not followed by this version: a failed trial waits for the next submit")
-    return reasons

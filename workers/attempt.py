@@ -27,7 +27,7 @@ from db.reader import Reader
 from db.states import AttemptState, Directive
 from db.store.leases import LEASE_SECONDS
 from db.store.spool import SpoolingAttemptStore, claim_with_spool, deliver_left_behind
-from workers.failures import failure_class
+from workers.failures import FAILURE_CLASSES, failure_class
 from workers.health import Heartbeat, watch_for_stall
 from workers.micro_batches import OUT_OF_MEMORY, after_failures, micro_batch, smaller
 from workers.provenance import this_process
@@ -65,9 +65,14 @@ def main() -> int:
     arguments = parser.parse_args()
 
     _die_with_launcher()
-    stopping = threading.Event()
+    stopping, signalled = threading.Event(), threading.Event()
+
+    def on_signal(*_: object) -> None:
+        signalled.set()
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, on_signal)
 
     wait = partial(wait_for_database, say=_say, limit_seconds=arguments.wait_seconds)
     engine = wait(lambda: open_database(resolve_url(None), create=False))
@@ -92,7 +97,7 @@ def main() -> int:
         on_loss = partial(_end_from_a_thread, store, arguments.wait_seconds, spec)
         heartbeat = Heartbeat()
         if spec.health.stall_minutes is not None:
-            watch_for_stall(heartbeat, minutes=spec.health.stall_minutes, on_stall=partial(on_loss, "stall"))
+            watch_for_stall(heartbeat, minutes=spec.health.stall_minutes, on_stall=partial(on_loss, "timeout"))
         run = partial(
             run_trial,
             spec,
@@ -103,7 +108,7 @@ def main() -> int:
             on_loss=on_loss,
             heartbeat=heartbeat,
         )
-        exit_code, failure = _run(run, store, wait_seconds=arguments.wait_seconds)
+        exit_code, failure = _run(run, store, signalled=signalled, wait_seconds=arguments.wait_seconds)
         return _exit_failed(spec, failure) if exit_code == EXIT_FAILED else exit_code
     except StaleAttemptError as error:
         _say(error)
@@ -111,7 +116,11 @@ def main() -> int:
 
 
 def _run(
-    run: Callable[[], AttemptState], store: SpoolingAttemptStore, *, wait_seconds: float
+    run: Callable[[], AttemptState],
+    store: SpoolingAttemptStore,
+    *,
+    signalled: threading.Event,
+    wait_seconds: float,
 ) -> tuple[int, str | None]:
     """Run the trial and record how it ended: the exit code, and the kind of failure.
 
@@ -120,7 +129,11 @@ def _run(
     failure = None
     try:
         outcome = run()
-        store.end(outcome)
+        if outcome is AttemptState.INTERRUPTED and signalled.is_set() and store.renew() is Directive.CONTINUE:
+            failure, told = "preempted", f"Interrupted: {FAILURE_CLASSES['preempted']}."
+            store.end(outcome, failure_class=failure, message=told)
+        else:
+            store.end(outcome)
         is_known = store.wait_until_delivered(wait_seconds)
     except StaleAttemptError:
         raise

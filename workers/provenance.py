@@ -18,6 +18,8 @@ from workers.spec import Execution
 
 # In the environment of code that was sent to a cluster: the revision it was taken from, with `+changed` if it was.
 SENT_REVISION = "RLSWEEP_CODE_REVISION"
+# In the environment of an attempt: Ray's number for its node.
+NODE = "RLSWEEP_NODE"
 
 
 def this_process() -> Process:
@@ -26,6 +28,7 @@ def this_process() -> Process:
         host=socket.gethostname(),
         pid=os.getpid(),
         process_started_at=datetime.fromtimestamp(psutil.Process().create_time(), UTC),
+        node_id=os.environ.get(NODE),
     )
 
 

@@ -47,18 +47,31 @@ class Registration:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A trial without an end: whether an attempt runs, what a person asked of it, and which is to be next."""
+    """A trial without an end: whether an attempt runs, what a person asked of it, and how many it has had."""
 
     trial_id: int
     state: str
     hold: str | None
     priority: int
-    retried_after: int
+    attempts: int
 
     @property
     def may_start(self) -> bool:
         """Whether nothing but a place is missing."""
         return self.hold is None and self.state != TrialState.RUNNING
+
+
+@dataclass(frozen=True)
+class EndedAttempt:
+    """An attempt that is over. `resumed_from_step` is None where it ended before it knew."""
+
+    number: int
+    state: str
+    failure_class: str | None
+    message: str | None
+    node_id: str | None
+    resumed_from_step: int | None
+    seconds_ago: float
 
 
 class PlanStore:
@@ -102,6 +115,9 @@ class PlanStore:
         is_done = (Trial.state == TrialState.SUCCEEDED) & ~wants_more
         to_run = (Trial.state != TrialState.RUNNING) & Trial.hold.is_(None) & ~is_done
         with begin_write(self._engine) as connection:
+            # Who submits again what has failed has it tried again: what failed before counts no more.
+            failed = update(Trial).where(to_run, Trial.state == TrialState.FAILED)
+            update_each(connection, trial_ids, failed.values(retried_after=Trial.attempts))
             queued = update(Trial).where(to_run).values(state=TrialState.QUEUED, finished_at=None)
             update_each(connection, trial_ids, queued)
 
@@ -128,7 +144,7 @@ class PlanStore:
 
     def standing(self, trial_ids: Sequence[int]) -> list[Waiting]:
         """How these trials stand, in their order; what has an end is left out."""
-        open_trials = select(Trial.id, Trial.state, Trial.hold, Trial.priority, Trial.retried_after).where(
+        open_trials = select(Trial.id, Trial.state, Trial.hold, Trial.priority, Trial.attempts).where(
             Trial.state.not_in(FINAL_TRIAL_STATES)
         )
         found: dict[int, Waiting] = {}
@@ -137,6 +153,26 @@ class PlanStore:
                 for row in connection.execute(open_trials.where(Trial.id.in_(chunk))):
                     found[row.id] = Waiting(*row)
         return [found[trial_id] for trial_id in trial_ids if trial_id in found]
+
+    def ended_attempts(self, trial_id: int) -> list[EndedAttempt]:
+        """The attempts at a trial that are over, in order, since a person last had it tried again."""
+        columns = (
+            Attempt.number,
+            Attempt.state,
+            Attempt.failure_class,
+            Attempt.message,
+            Attempt.node_id,
+            Attempt.resumed_from_step,
+        )
+        ended = (
+            select(*columns, Attempt.ended_at, database_now().label("now"))
+            .join(Trial, Trial.id == Attempt.trial_id)
+            .where(Trial.id == trial_id, Attempt.number > Trial.retried_after, Attempt.state != AttemptState.RUNNING)
+            .order_by(Attempt.number)
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(ended).all()
+        return [EndedAttempt(*row[:-2], (row.now - (row.ended_at or row.now)).total_seconds()) for row in rows]
 
     def recover(self, trial_id: int) -> None:
         """Say that a trial whose attempt has failed is tried again without being asked to."""
@@ -174,20 +210,39 @@ class PlanStore:
             dead = [row for row in rows if row.expired or is_dead(Process(row.host, row.pid, row.process_started_at))]
             return [row.trial_id for row in dead if _end_as_lost(connection, row.id, row.trial_id)]
 
-    def fail(self, trial_id: int, *, message: str) -> None:
-        """End a trial whose attempts were lost too often; the message goes to its last attempt."""
+    def attempts_made(self, trial_id: int) -> int:
+        """How many attempts a trial has had, the one that runs included."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(Trial.attempts).where(Trial.id == trial_id)).scalar_one()
+
+    def explain_loss(self, trial_id: int, *, failure_class: str, message: str) -> None:
+        """Say why the last attempt at a trial was lost, where that was found out; a lost one stays lost."""
         last = select(Trial.attempts).where(Trial.id == trial_id).scalar_subquery()
         with begin_write(self._engine) as connection:
             connection.execute(
+                update(Attempt)
+                .where(
+                    Attempt.trial_id == trial_id,
+                    Attempt.number == last,
+                    Attempt.state == AttemptState.LOST,
+                    Attempt.failure_class.is_(None),
+                )
+                .values(failure_class=failure_class, message=message)
+            )
+
+    def fail(self, trial_id: int, *, message: str) -> None:
+        """Give up a trial; the message goes to its last attempt, where that has an end."""
+        last = select(Trial.attempts).where(Trial.id == trial_id).scalar_subquery()
+        with begin_write(self._engine) as connection:
+            given_up = connection.execute(
                 update(Trial)
-                .where(Trial.id == trial_id, Trial.state.not_in(FINAL_TRIAL_STATES))
+                .where(Trial.id == trial_id, Trial.state.not_in((*FINAL_TRIAL_STATES, TrialState.RUNNING)))
                 .values(state=TrialState.FAILED, finished_at=database_now())
             )
-            connection.execute(
-                update(Attempt)
-                .where(Attempt.trial_id == trial_id, Attempt.number == last, Attempt.state == AttemptState.LOST)
-                .values(failure_class="died", message=message)
-            )
+            if given_up.rowcount:
+                connection.execute(
+                    update(Attempt).where(Attempt.trial_id == trial_id, Attempt.number == last).values(message=message)
+                )
 
     def _any(self, whose: ColumnElement[bool]) -> bool:
         with self._engine.connect() as connection:

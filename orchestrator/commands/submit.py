@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.launching.attempt_process import Launch
     from orchestrator.launching.oversight import Oversight
     from orchestrator.sweepfile.loading import LoadedSweep
+    from orchestrator.sweepfile.retry import Retry
 
 NAME = "submit"
 DetachOption = Annotated[
@@ -111,7 +112,15 @@ def _submit(
             launches = launches_of(left, registration, loaded.trials, places)
             at_once = limits.concurrent_trials
             interrupted = _run(
-                console, engine, sweep, launches, address=address, limit=at_once, places=places, oversight=oversight
+                console,
+                engine,
+                sweep,
+                launches,
+                address=address,
+                retry=loaded.sweep.retry,
+                limit=at_once,
+                places=places,
+                oversight=oversight,
             )
         ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
         conclude(console, engine, sweep, ended, interrupted=interrupted, limit=oversight.limit)
@@ -151,6 +160,7 @@ def _run(
     launches: Sequence[Launch],
     *,
     address: str | None,
+    retry: Retry,
     limit: int | None,
     places: ArtifactPlaces,
     oversight: Oversight,
@@ -171,6 +181,7 @@ def _run(
     interrupted = drive(
         engine,
         launches,
+        retry=retry,
         address=address,
         at_a_time=at_a_time,
         ray_folder=places.folder.ray,

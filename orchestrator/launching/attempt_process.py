@@ -21,12 +21,23 @@ from sqlalchemy import URL, Engine
 from db.connection.outage import wait_for_database
 from db.database import open_database, resolve_url
 from db.store import PlanStore
-from workers.attempt import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OUT_OF_MEMORY, EXIT_STOPPED, EXIT_SUCCEEDED
-from workers.provenance import is_dead
+from workers.attempt import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OUT_OF_MEMORY,
+    EXIT_STALE,
+    EXIT_STOPPED,
+    EXIT_SUCCEEDED,
+    EXIT_UNDELIVERED,
+)
+from workers.failures import class_of_death
+from workers.oom_kills import oom_kills
+from workers.provenance import NODE, is_dead
 from workers.spec import Execution
 
 T = TypeVar("T")
 
+_LAST_WORDS_BYTES = 8192
 _KNOWN_ENDS = (EXIT_SUCCEEDED, EXIT_STOPPED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OUT_OF_MEMORY)
 
 
@@ -40,13 +51,14 @@ class Launch:
     trial_folder: str
     checkpoints: str
     execution: Execution
+    node_id: str | None = None  # of the node that it was given
 
 
 def run_attempt(launch: Launch) -> bool:
-    """Run one attempt in a process of its own; returns whether it is known how that ended.
+    """Run one attempt in a process of its own; returns whether there was one to be made.
 
     Waits while an earlier attempt, of a driver that was killed say, still holds the trial, and while the database is
-    away. An attempt that was killed, or could not start, has recorded no end.
+    away. Of an attempt that was killed, or could not say how it ended, it records what can be found out.
     """
     engine = waiting(lambda: engine_of(resolve_url(None)))
     plan = PlanStore(engine)
@@ -57,16 +69,33 @@ def run_attempt(launch: Launch) -> bool:
         time.sleep(1.0)
         waiting(declare_lost)
     if waiting(is_draining) or not waiting(lambda: _may_start(plan, launch.trial_id)):
-        return True
+        return False
     engine.dispose()  # while the attempt runs, for hours perhaps, nothing is asked here
+    killed_before = oom_kills()
     exit_code = _run_process(launch)
     if exit_code == EXIT_OUT_OF_MEMORY:
         waiting(lambda: plan.recover(launch.trial_id))
-    if exit_code in _KNOWN_ENDS or waiting(is_draining):
-        return True
-    waiting(declare_lost)
-    _say(f"An attempt at trial {launch.trial_id} ended with exit code {exit_code}; see {log_of(launch)}.")
-    return False
+    elif exit_code not in _KNOWN_ENDS and launch.trial_id in waiting(declare_lost):
+        found, message = _cause_of_death(launch, exit_code, was_out_of_memory=oom_kills() != killed_before)
+        waiting(lambda: plan.explain_loss(launch.trial_id, failure_class=found, message=message))
+    return exit_code != EXIT_STALE
+
+
+def _cause_of_death(launch: Launch, exit_code: int, *, was_out_of_memory: bool) -> tuple[str, str]:
+    if exit_code == EXIT_UNDELIVERED:
+        return (
+            "timeout",
+            "The database was away for too long; the next attempt delivers what it lacks.",
+        )
+    logs = Path(launch.trial_folder) / "logs"
+    newest = max(logs.glob("*.log"), key=lambda log: log.stat().st_mtime)
+    return class_of_death(exit_code, _last_words(newest), was_out_of_memory=was_out_of_memory)
+
+
+def _last_words(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(log.stat().st_size - _LAST_WORDS_BYTES, 0))
+        return file.read().decode(errors="replace")
 
 
 def _may_start(plan: PlanStore, trial_id: int) -> bool:
@@ -129,6 +158,7 @@ def _environment(launch: Launch) -> dict[str, str]:
     return {
         **os.environ,
         **no_gpus,
+        **({NODE: launch.node_id} if launch.node_id else {}),
         **process_environment(launch.execution.cpus),
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",

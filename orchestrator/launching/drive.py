@@ -25,6 +25,7 @@ from workers.provenance import is_dead
 if TYPE_CHECKING:
     from orchestrator.launching.attempt_process import Launch
     from orchestrator.launching.oversight import Oversight
+    from orchestrator.sweepfile.retry import Retry
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ def drive(
     engine: Engine,
     launches: Sequence[Launch],
     *,
+    retry: Retry,
     address: str | None,
     at_a_time: int | None,
     ray_folder: Path,
@@ -52,7 +54,9 @@ def drive(
         _waiting(lambda: store.queue([launch.trial_id for launch in launches], sweep_id=sweep_id))
         try:
             with _ray(engine.url, address, launches):
-                run = partial(_run, launches, engine.url, at_a_time=at_a_time, folder=ray_folder, oversight=oversight)
+                run = partial(
+                    _run, launches, engine.url, retry=retry, at_a_time=at_a_time, folder=ray_folder, oversight=oversight
+                )
                 _in_background(run, watch)
                 if not (interrupted.is_set() or oversight.limit or oversight.is_replaced):
                     _waiting(lambda: _end_the_hopeless(engine, launches))
@@ -81,7 +85,13 @@ def _ray(database: URL, address: str | None, launches: Sequence[Launch]) -> Iter
 
 
 def _run(
-    launches: Sequence[Launch], database: URL, *, at_a_time: int | None, folder: Path, oversight: Oversight
+    launches: Sequence[Launch],
+    database: URL,
+    *,
+    retry: Retry,
+    at_a_time: int | None,
+    folder: Path,
+    oversight: Oversight,
 ) -> None:
     from orchestrator.launching.tuning import run_trials  # once Ray runs: it reads its environment when it is imported
 
@@ -89,6 +99,7 @@ def _run(
     run_trials(
         launches,
         database=database,
+        retry=retry,
         max_concurrent=at_a_time,
         storage_folder=folder,
         is_replaced=lambda: oversight.is_replaced,

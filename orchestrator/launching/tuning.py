@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.search import Searcher
 from sqlalchemy import URL
@@ -22,6 +24,7 @@ from db.errors import DatabaseError
 from db.store import PlanStore
 from orchestrator.launching.attempt_process import Launch, engine_of, run_attempt, waiting
 from orchestrator.launching.trial_queue import TrialQueue
+from orchestrator.sweepfile.retry import Retry
 
 _WITHOUT_END = 10**9  # starts that Ray Tune may make: the queue says when there is nothing left
 
@@ -30,6 +33,7 @@ def run_trials(
     launches: Sequence[Launch],
     *,
     database: URL,
+    retry: Retry,
     max_concurrent: int | None,
     storage_folder: Path,
     is_replaced: Callable[[], bool],
@@ -40,15 +44,17 @@ def run_trials(
     """
     by_trial = {launch.trial_id: launch for launch in launches}
     plan = PlanStore(engine_of(database))
-    queue = TrialQueue(plan, launches[0].sweep_id, list(by_trial), ask=waiting)
+    queue = TrialQueue(plan, launches[0].sweep_id, list(by_trial), retry=retry, ask=waiting, is_node_gone=_is_node_gone)
 
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         execution = by_trial[config["trial_id"]].execution
-        return tune.PlacementGroupFactory([{"CPU": execution.cpus, "GPU": execution.num_gpus}])
+        bundles = [{"CPU": execution.cpus, "GPU": execution.num_gpus}]
+        return tune.PlacementGroupFactory(bundles, **_avoiding(config["avoid"], len(bundles)))
 
     def trainable(config: dict[str, Any], url: str) -> dict[str, bool]:
         os.environ["RLSWEEP_DB"] = url
-        return {"died": not run_attempt(by_trial[config["trial_id"]])}
+        launch = replace(by_trial[config["trial_id"]], node_id=ray.get_runtime_context().get_node_id())
+        return {"was_tried": run_attempt(launch)}
 
     # The URL may hold a password: so it goes to the workers through Ray's memory, and into none of Tune's files.
     with_url = tune.with_parameters(trainable, url=database.render_as_string(hide_password=False))
@@ -69,6 +75,18 @@ def run_trials(
     tuner.fit()
 
 
+def _is_node_gone(node_id: str) -> bool:
+    return all(node["NodeID"] != node_id or not node["Alive"] for node in ray.nodes())
+
+
+def _avoiding(nodes: Sequence[str], num_bundles: int) -> dict[str, Any]:
+    """Options of a placement group that keep these nodes out, unless that would leave none."""
+    others = {node["NodeID"] for node in ray.nodes() if node["Alive"]} - set(nodes)
+    if not nodes or not others:
+        return {}
+    return {"bundle_label_selector": [{"ray.io/node-id": f"!in({','.join(nodes)})"}] * num_bundles}
+
+
 class _NotKept:
     """What Ray Tune writes of it into its files: nothing. Nobody reads them, and a database's URL is not for them."""
 
@@ -84,16 +102,16 @@ class _FromDatabase(_NotKept, Searcher):
         self._queue = queue
         self._started: dict[str, int] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, int] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         chosen = self._queue.next()
         if chosen is None:
             return Searcher.FINISHED if self._queue.is_over else None
-        self._started[trial_id] = chosen
-        return {"trial_id": chosen}
+        self._started[trial_id] = chosen.trial_id
+        return {"trial_id": chosen.trial_id, "avoid": chosen.avoid}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        died = error or bool(result and result.get("died"))
-        self._queue.ended(self._started.pop(trial_id), died=died)
+        was_tried = error or bool(result and result["was_tried"])
+        self._queue.ended(self._started.pop(trial_id), was_tried=was_tried)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing."""

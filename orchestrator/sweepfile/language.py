@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from orchestrator.sweepfile.algorithms import REFUSED
 from orchestrator.sweepfile.places import reason_against
-from orchestrator.sweepfile.running import Checkpoints, Expected, Limits, ResourceRule, Retry
+from orchestrator.sweepfile.retry import Retry
+from orchestrator.sweepfile.running import Checkpoints, Expected, Limits, ResourceRule
 from workers.spec import (
     AlgorithmName,
     Budget,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -90,29 +90,6 @@ class ResourceRule(Strict):
                 "its GPUs; leave `tensor_parallel` out"
             )
         return None
-
-
-class RetryPolicy(Strict):
-    """How often a trial is tried again after a failure of one class, and what is changed first."""
-
-    max: Count
-    backoff_seconds: Annotated[float, Field(ge=0)] = 0.0
-    halve: Literal["micro_batch"] | None = None
-    exclude_node: bool = False
-
-
-class Retry(Strict):
-    """A policy for each class of failure. A bug, or a specification that is wrong, is never tried again."""
-
-    preempted: RetryPolicy = RetryPolicy(max=100)
-    node_lost: RetryPolicy = RetryPolicy(max=20)
-    gpu_memory: RetryPolicy = RetryPolicy(max=3, halve="micro_batch")
-    host_memory: RetryPolicy = RetryPolicy(max=1)
-    nccl: RetryPolicy = RetryPolicy(max=3, backoff_seconds=30, exclude_node=True)
-    timeout: RetryPolicy = RetryPolicy(max=2)
-    disk_full: RetryPolicy = RetryPolicy(max=1, backoff_seconds=300)
-    numerical: RetryPolicy = RetryPolicy(max=0)
-    code: RetryPolicy = RetryPolicy(max=0)
 
 
 class Limits(Strict):

@@ -56,6 +56,8 @@ CASES: dict[tuple[type[Base], str], Case] = {
     (Trial, "counts_positive"): Case(
         _each("group_size", 0) + _each("prompts_per_step", -1) + _each("updates_per_step", 0), _each("group_size", 1)
     ),
+    (Trial, "hold_known"): Case(_each("hold", "stop", ""), _each("hold", "pause", "cancel", None)),
+    (Trial, "retried_after_not_negative"): Case(_each("retried_after", -1), _each("retried_after", 0, 3)),
     (Trial, "tau_positive"): Case(_each("tau", 0.0, -1.0), _each("tau", 0.5, None)),
     (Trial, "progress_not_negative"): Case(_each("attempts", -1) + _each("reached_step", -1), _each("reached_step", 0)),
     (Model, "sizes_positive"): Case(

@@ -182,6 +182,8 @@ def test_a_trial_whose_attempts_keep_dying_is_given_up(database: Engine, attempt
     plan = PlanStore(database)
     again(database, attempt)
     plan.declare_lost(attempt.sweep_id, is_dead=lambda _: True)
+    plan.explain_loss(attempt.trial_id, failure_class="died", message="its process was killed")
+    plan.explain_loss(attempt.trial_id, failure_class="code", message="said too late")
     plan.fail(attempt.trial_id, message="it died twice")
     first, last = Reader(database).attempts(attempt.trial_id)
     assert (first["state"], first["failure_class"]) == ("lost", None)

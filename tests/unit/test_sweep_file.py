@@ -10,8 +10,8 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from db.reader import Reader
-from orchestrator.commands.submit import _announce
 from orchestrator.registration import register
+from orchestrator.screens.submission import announce
 from orchestrator.sweepfile.loading import load_sweep
 from orchestrator.sweepfile.problems import InvalidSweep
 
@@ -257,7 +257,7 @@ def test_submit_says_that_results_of_what_is_no_longer_asked_for_are_kept(
     for override in ("seed=[1, 2]", "seed=[1]", "seed=[1, 2]"):
         registered = register(sqlite_database, load_sweep(tiny_sweep, [override]))
         sweep = Reader(sqlite_database).sweep("tiny")
-        _announce(Console(file=said, width=200), sweep, registered, num_left=0)
+        announce(Console(file=said, width=200), sweep, registered, [])
     lines = [line for line in said.getvalue().splitlines() if "to run" in line]
     assert [line.partition("; 0 to run")[0] for line in lines] == [
         "4 trials, 4 new",

@@ -15,8 +15,9 @@ from sqlalchemy import Engine, RowMapping, func, select
 
 from db.errors import DatabaseError
 from db.states import TrialState
+from db.store.leases import GRACE_SECONDS
 from db.tables import Attempt, Sweep, SweepTrial, Trial
-from db.types import database_now
+from db.types import database_now, leases_end_before
 from db.views import learning_curve, live_checkpoint, live_step, trial_status
 
 
@@ -41,6 +42,17 @@ class SweepRow:
     fit_settings: dict[str, Any] | None
     submitted_at: datetime
     trials: dict[str, int]
+
+
+@dataclass(frozen=True)
+class DriverRow:
+    """The process that launches a sweep's trials; `is_alive`: its lease has not run out. The last two outlive it."""
+
+    host: str | None
+    pid: int | None
+    is_alive: bool
+    cluster: str | None
+    job: str | None
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,14 @@ class Reader:
         """Whether the sweep was asked to stop."""
         with self._engine.connect() as connection:
             return connection.scalar(select(Sweep.drain_requested_at).where(Sweep.id == sweep_id)) is not None
+
+    def driver(self, sweep_id: int) -> DriverRow:
+        """What launches the sweep's trials, or last did."""
+        is_alive = Sweep.driver_lease_expires_at >= leases_end_before(GRACE_SECONDS)
+        columns = (Sweep.driver_host, Sweep.driver_pid, is_alive, Sweep.driver_cluster, Sweep.driver_job)
+        with self._engine.connect() as connection:
+            host, pid, alive, cluster, job = connection.execute(select(*columns).where(Sweep.id == sweep_id)).one()
+        return DriverRow(host, pid, bool(alive), cluster, job)
 
     def trial(self, trial_id: int) -> dict[str, Any]:
         """The trial's own row. DatabaseError if there is none."""

@@ -43,6 +43,8 @@ class PlannedTrial:
     spec: dict[str, Any]
     budget_unit: str
     budget_last: float
+    planned_flops: float | None = None
+    planned_gpu_hours: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,22 @@ which follows from a model that is made here, are left as they are.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from db.errors import SpecError
 from orchestrator.planning.placing_case import named_gpus
-from orchestrator.planning.plan import SweepPlan, plan_sweep
+from orchestrator.planning.plan import SweepPlan, UnplannableSweep, plan_sweep
 from orchestrator.runnable import reasons_against, shortened
 from orchestrator.sweepfile.loading import LoadedSweep
 from workers.gpus import GpuType, gpu_of_device
+
+
+@dataclass(frozen=True)
+class PlannedCost:
+    """Model FLOPs of a trial to its last budget, evaluation included, and GPU-hours; None: not known, or no GPUs."""
+
+    flops: float | None
+    gpu_hours: float | None
 
 
 def as_planned(loaded: LoadedSweep) -> LoadedSweep:
@@ -37,6 +45,20 @@ def as_planned(loaded: LoadedSweep) -> LoadedSweep:
             "Take a smaller model, shorter completions or a larger GPU; `rlsweep plan` shows what each trial takes."
         )
     return decided
+
+
+def planned_costs(loaded: LoadedSweep) -> list[PlannedCost]:
+    """What each trial is reckoned to cost, in order; unknown of a sweep that runs and cannot be planned."""
+    gpu = None if all(trial.spec.execution.gpus == 0 for trial in loaded.trials) else _gpu_of_this_machine()
+    try:
+        trials = plan_sweep(loaded, gpu=gpu).trials
+    except UnplannableSweep:
+        return [PlannedCost(None, None)] * len(loaded.trials)
+    hours = [trial.plan.gpu_hours for trial in trials]
+    return [
+        PlannedCost(trial.plan.flops.total, None if each is None else each.central)
+        for trial, each in zip(trials, hours, strict=True)
+    ]
 
 
 def _largest(plan: SweepPlan) -> str:

@@ -11,6 +11,7 @@ from db.reader import Reader, TrialRow
 from db.records import PlannedTrial, SweepRecord
 from db.states import TrialState
 from db.store import PlanStore, Registration
+from orchestrator.planned_execution import PlannedCost
 from orchestrator.sweepfile.expand import ExpandedTrial
 from orchestrator.sweepfile.identity import science
 from orchestrator.sweepfile.loading import LoadedSweep
@@ -19,8 +20,8 @@ from workers.provenance import is_dead
 from workers.spec import TrialSpec
 
 
-def register(engine: Engine, loaded: LoadedSweep) -> Registration:
-    """Record the sweep and its trials, in one transaction."""
+def register(engine: Engine, loaded: LoadedSweep, costs: Sequence[PlannedCost] | None = None) -> Registration:
+    """Record the sweep and its trials, with what each is planned to cost, in one transaction."""
     sweep = loaded.sweep
     record = SweepRecord(
         name=sweep.name,
@@ -31,7 +32,9 @@ def register(engine: Engine, loaded: LoadedSweep) -> Registration:
         caveats=list(sweep.caveats),
         fit_settings=None if sweep.fit is None else sweep.fit.model_dump(by_alias=True),
     )
-    return PlanStore(engine).register(record, [_planned(trial) for trial in loaded.trials])
+    known = costs or [PlannedCost(None, None)] * len(loaded.trials)
+    trials = [_planned(trial, cost) for trial, cost in zip(loaded.trials, known, strict=True)]
+    return PlanStore(engine).register(record, trials)
 
 
 def all_succeeded(engine: Engine, trials: Sequence[ExpandedTrial]) -> bool:
@@ -58,7 +61,7 @@ def _is_stopped_by_its_gates(reader: Reader, row: TrialRow) -> bool:
     return HealthGates.after(spec.health, steps).outcome is not None
 
 
-def _planned(trial: ExpandedTrial) -> PlannedTrial:
+def _planned(trial: ExpandedTrial, cost: PlannedCost) -> PlannedTrial:
     spec = trial.spec
     return PlannedTrial(
         science_hash=trial.science_hash,
@@ -77,4 +80,6 @@ def _planned(trial: ExpandedTrial) -> PlannedTrial:
         spec=spec.model_dump(mode="json"),
         budget_unit=spec.budget.unit,
         budget_last=spec.budget.last,
+        planned_flops=cost.flops,
+        planned_gpu_hours=cost.gpu_hours,
     )

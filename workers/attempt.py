@@ -27,6 +27,7 @@ from db.reader import Reader
 from db.states import AttemptState, Directive
 from db.store.leases import LEASE_SECONDS
 from db.store.spool import SpoolingAttemptStore, claim_with_spool, deliver_left_behind
+from workers.bounded_logs import keep_bounded
 from workers.failures import FAILURE_CLASSES, failure_class
 from workers.health import Heartbeat, watch_for_stall
 from workers.micro_batches import OUT_OF_MEMORY, after_failures, micro_batch, smaller
@@ -90,6 +91,7 @@ def main() -> int:
         log = arguments.trial_folder / "logs" / f"attempt-{store.number}.log"
         _write_output_to(log)
         store.log_to(str(log))
+        keep_bounded(log.parent)
         threading.Thread(target=_keep_lease, args=(store, stopping), name="lease", daemon=True).start()
         folders = Folders(
             models=arguments.models_folder, trial=arguments.trial_folder, checkpoints=arguments.checkpoints

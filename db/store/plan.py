@@ -31,7 +31,7 @@ from db.tables import Attempt, Sweep, SweepTrial, Trial
 from db.types import database_now
 from db.views import trial_status
 
-_SWEEP_TRIAL_COLUMNS = ("axes", "spec", "budget_unit", "budget_last")
+_SWEEP_TRIAL_COLUMNS = ("axes", "spec", "budget_unit", "budget_last", "planned_flops", "planned_gpu_hours")
 
 
 @dataclass(frozen=True)

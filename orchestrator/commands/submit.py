@@ -82,7 +82,7 @@ def _submit(
     from orchestrator.launching.launches import launches_of
     from orchestrator.launching.oversight import driver_of
     from orchestrator.machine import check_machine
-    from orchestrator.planned_execution import as_planned
+    from orchestrator.planned_execution import as_planned, planned_costs
     from orchestrator.planning.local_data import check_all_local_data
     from orchestrator.registration import all_succeeded, register, remaining
     from orchestrator.screens.submission import announce, conclude, warn_of_missing_scores
@@ -100,7 +100,7 @@ def _submit(
     places.folder.make()
     engine = open_database(url)
     DriverStore(engine, is_dead=is_dead).refuse_driven(loaded.sweep.name)
-    registration = register(engine, loaded)
+    registration = register(engine, loaded, planned_costs(loaded))
     reader = Reader(engine)
     sweep, limits = reader.sweep(loaded.sweep.name), loaded.sweep.limits
     with driver_of(engine, sweep.id, limits=limits, cluster=address) as oversight:

@@ -9,16 +9,20 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from db.connection.outage import wait_for_database
-from db.reader import Reader, TrialRow
+from db.progress import ProgressReader
+from db.reader import Reader, SweepRow, TrialRow
 from db.states import FINAL_TRIAL_STATES, TrialState
-from orchestrator.screens.trial_table import duration, other_axes, seconds_left, summary_line, trial_table
+from orchestrator.screens.estimates import sweep_seconds_left
+from orchestrator.screens.sweep_overview import sweep_overview
+from orchestrator.screens.trial_table import duration, other_axes, summary_line, trial_table
 
 T = TypeVar("T")
 
@@ -35,6 +39,32 @@ def watch_sweep(
         _watch_live(reader, sweep_id=sweep_id, title=title, at_a_time=at_a_time, console=console, finished=finished)
     else:
         _watch_by_lines(reader, sweep_id, console, finished)
+
+
+def watch_overview(
+    reader: Reader, progress: ProgressReader, sweep: SweepRow, *, console: Console, interval: float
+) -> None:
+    """Show how a sweep does, whoever runs it, until every trial has an end or Ctrl-C is pressed.
+
+    Where the output is no terminal, it is printed once.
+    """
+
+    def look() -> tuple[RenderableType, bool]:
+        trials = _waiting(lambda: reader.trials(sweep.id), console)
+        seen = _waiting(progress.read, console)
+        has_ended = all(trial.state in FINAL_TRIAL_STATES for trial in trials)
+        return sweep_overview(sweep.name, trials, seen, width=console.width, height=console.height), has_ended
+
+    picture, has_ended = look()
+    if not console.is_terminal:
+        console.print(picture)
+        return
+    with Live(picture, console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+        while not has_ended:
+            time.sleep(interval)
+            picture, has_ended = look()
+            live.update(picture, refresh=True)
+    console.print("Every trial has an end." if has_ended else "It goes on; this was only watching.", style="dim")
 
 
 def _watch_live(
@@ -87,17 +117,3 @@ def _line(trial: TrialRow) -> str:
     loss = "" if trial.last_loss is None else f", test loss {trial.last_loss:.3f}"
     others = "".join(f", {axis} {trial.axes[axis]}" for axis in other_axes([trial]))
     return f"trial {trial.trial_id} ({trial.model}, seed {trial.seed}{others}): {what}, step {trial.step}{loss}"
-
-
-def sweep_seconds_left(trials: list[TrialRow], at_a_time: int) -> float | None:
-    """Time to the end of the sweep at the pace seen so far; None until trials of every model have a pace."""
-    pace: dict[str, float] = {}
-    for trial in trials:
-        if trial.train_seconds is not None and trial.share:
-            pace[trial.model] = trial.train_seconds / trial.share
-    unfinished = [trial for trial in trials if trial.state not in FINAL_TRIAL_STATES]
-    if any(trial.model not in pace for trial in unfinished):
-        return None
-    each = [pace[trial.model] * (1 - (trial.share or 0)) for trial in unfinished]
-    longest = max((seconds_left(trial) or 0.0 for trial in unfinished), default=0.0)
-    return max(longest, sum(each) / at_a_time)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, case, func, select
 
 from db.reader import DriverRow, Reader
 from db.spending import Spending, SpendingReader
@@ -81,9 +81,11 @@ class ProgressReader:
 def _planned(connection: Connection, sweep_id: int) -> tuple[float | None, float | None]:
     """FLOPs and GPU-hours of all trials; a part must not pass for the whole."""
     flops, hours = SweepTrial.planned_flops, SweepTrial.planned_gpu_hours
-    sums = select(func.count(), func.count(flops), func.sum(flops), func.count(hours), func.sum(hours))
-    found = connection.execute(sums.where(SweepTrial.sweep_id == sweep_id)).one()._tuple()
-    return found[2] if found[1] == found[0] else None, found[4] if found[3] == found[0] else None
+    known = {"flops": func.count(flops) == func.count(), "hours": func.count(hours) == func.count()}
+    sums = {"flops": case((known["flops"], func.sum(flops))), "hours": case((known["hours"], func.sum(hours)))}
+    statement = select(*(column.label(name) for name, column in sums.items())).where(SweepTrial.sweep_id == sweep_id)
+    found = connection.execute(statement).mappings().one()
+    return found["flops"], found["hours"]
 
 
 def _pace(connection: Connection, trial_id: int, attempt: int) -> Pace | None:

@@ -10,15 +10,20 @@ import asyncio
 import secrets
 import shlex
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ray.job_submission import JobSubmissionClient
+from ray.job_submission import JobStatus, JobSubmissionClient
 from sqlalchemy import URL
 
 from db.errors import DatabaseError, EnvironmentProblem
 from orchestrator.launching.cluster import code_for_nodes
 from orchestrator.launching.sent_job import DATABASE_FILE, SWEEP_FILE, JobPlace
+
+_START_SECONDS = 120.0  # its code goes to the head node first
+_MOMENT_SECONDS = 3.0
+_POLL_SECONDS = 0.5
 
 
 def send(sweep: str, *, text: str, options: Sequence[str], database: URL, address: str) -> str:
@@ -49,6 +54,7 @@ def send(sweep: str, *, text: str, options: Sequence[str], database: URL, addres
             )
         except (RuntimeError, OSError) as error:
             raise EnvironmentProblem(f"The cluster at {address} did not take the sweep: {error}") from error
+    _see_it_start(client, job)
     return job
 
 
@@ -62,6 +68,20 @@ def show_output(place: JobPlace, *, follow: bool, show: Callable[[str], None]) -
         asyncio.run(_follow(client, place.job, show))
     except (RuntimeError, OSError) as error:
         raise EnvironmentProblem(f"The cluster at {place.address} does not show job {place.job}: {error}") from error
+
+
+def _see_it_start(client: JobSubmissionClient, job: str) -> None:
+    """Wait until the driver has run for a moment: what is wrong with where it runs shows at once."""
+    ran, deadline = 0.0, time.monotonic() + _START_SECONDS
+    while ran < _MOMENT_SECONDS and time.monotonic() < deadline:
+        status = client.get_job_status(job)
+        if status == JobStatus.SUCCEEDED:
+            return
+        if status.is_terminal():
+            printed = client.get_job_logs(job).strip()[-2000:]
+            raise EnvironmentProblem(f"The driver ended at once on the cluster, as job {job}. It printed:\n{printed}")
+        time.sleep(_POLL_SECONDS)
+        ran += _POLL_SECONDS * (status == JobStatus.RUNNING)
 
 
 async def _follow(client: JobSubmissionClient, job: str, show: Callable[[str], None]) -> None:

@@ -39,7 +39,10 @@ def main() -> None:
     from orchestrator import cli
 
     os.environ["RLSWEEP_DB"] = Path(DATABASE_FILE).read_text()
-    sys.argv = ["rlsweep", "submit", SWEEP_FILE, "--address", "auto", *sys.argv[1:]]
+    sys.argv = ["rlsweep", "submit", str(Path(SWEEP_FILE).absolute()), "--address", "auto", *sys.argv[1:]]
+    # Ray deletes the folder that was sent. What stays on this machine, where only checkpoints go to a store, is found
+    # again by the next job.
+    os.chdir(Path.home())
     cli.main()
 
 

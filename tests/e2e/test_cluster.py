@@ -1,7 +1,9 @@
-"""A sweep on a Ray cluster that is there already: two nodes, of which one dies while both run a trial."""
+"""A sweep that is left to a Ray cluster of two nodes, of which one dies while both run a trial."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,14 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """A head that runs no trials, and two nodes with room for one each."""
+    """A head that runs no trials but has a dashboard, and two nodes with room for one each."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        environment.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")  # jobs run `python`
         environment.setenv("RAY_health_check_initial_delay_ms", "1000")
         environment.setenv("RAY_health_check_period_ms", "500")
         environment.setenv("RAY_health_check_failure_threshold", "3")
-        made = Cluster(initialize_head=True, head_node_args=NODE | {"num_cpus": 0, "include_dashboard": False})
+        made = Cluster(initialize_head=True, head_node_args=NODE | {"num_cpus": 0, "include_dashboard": True})
         try:
             for _ in range(2):
                 made.add_node(num_cpus=1, **NODE)
@@ -46,22 +49,33 @@ def folder(tmp_path: Path, made_models: Path, postgresql_url: URL) -> CommandLin
 def test_a_node_that_dies_costs_a_trial_its_steps_since_the_last_checkpoint_and_nothing_else(
     folder: CommandLine, cluster: Cluster
 ) -> None:
-    driver = folder.start(*SUBMIT, "--address", cluster.address)
+    dashboard = f"http://{cluster.webui_url}"
+    sent = folder.run(*SUBMIT, "--detach", "--address", dashboard)
+    assert sent.returncode == 0, sent.stderr
+    assert f"Sweep tiny is with the cluster at {dashboard}, as job rlsweep-tiny-" in sent.stdout
+    folder.wait_for_rows("SELECT 1 FROM sweep WHERE driver_job IS NOT NULL", "the driver has begun")
+    log = folder.start("logs", "tiny", "--follow")
     try:
         for trial in (1, 2):
             folder.wait_for_step(trial, 4)
+        second = folder.run(*SUBMIT)
+        assert "Another `rlsweep submit` is running sweep 'tiny'" in second.stderr
         pid = folder.living_pid(1)
         above = {parent.pid for parent in psutil.Process(pid).parents()}
         (node,) = (each for each in cluster.worker_nodes if raylet_of(each) in above)
         cluster.remove_node(node, allow_graceful=False)
         folder.wait_until(lambda: not is_running(pid), "the attempt on that node is gone")
-        output, _ = driver.communicate(timeout=240)
-        assert driver.returncode == 0, output
+        output, _ = log.communicate(timeout=240)
+        assert "2 succeeded in" in output, output
+        assert "postgresql" not in output, "the database's URL is in nobody's log"
     finally:
-        kill_group(driver)
+        kill_group(log)
     attempts = folder.rows("SELECT trial_id, number, state, git_revision FROM attempt ORDER BY trial_id, number")
     revision, _ = code_revision()
     assert attempts == [(1, 1, "lost", revision), (1, 2, "succeeded", revision), (2, 1, "succeeded", revision)]
+    ((lost_on, failure_class),) = folder.rows("SELECT node_id, failure_class FROM attempt WHERE state = 'lost'")
+    assert lost_on == node.node_id
+    assert failure_class in ("node_lost", "died"), "Ray may not know yet that the node is gone"
     steps = folder.rows("SELECT trial_id, step FROM live_step ORDER BY trial_id, step")
     assert steps == [(trial, step) for trial in (1, 2) for step in range(1, STEPS + 1)]
 

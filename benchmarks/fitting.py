@@ -111,9 +111,7 @@ def others(observations: Observations, point: Timing) -> None:
 
 def _bootstrap(made: Estimate, draws: int) -> object:
     assert made.form is not None
-    drawn = resample(
-        made.design, made.law_moments, draws=draws, seed=1, autocorrelation=made.spread.autocorrelation
-    )  # fmt: skip
+    drawn = resample(made.design, made.law_moments, made.spread, draws=draws, seed=1)
     assert drawn is not None
     return made.form.solve(made.design.sizes, drawn.xx, drawn.xk)
 

@@ -190,10 +190,9 @@ def estimate(
     )
     law_moments = law_moments.reweighted(design, weight)
     resamples = None
-    if form is not None:
-        resamples = resample(
-            design, law_moments, spread.reweighted(weight), draws=draws, seed=observations.seed_of(rows)
-        )
+    if form is not None and draws:
+        seed = observations.seed_of(rows)
+        resamples = resample(design, law_moments, spread.reweighted(weight), draws=draws, seed=seed)
     return Estimate(
         design=design,
         free=free,

@@ -85,15 +85,15 @@ def design_of(observations: Observations, rows: BoolArray) -> Design:
     """Group the selected rows by run and by size; every run must hold two different x (see `admission`)."""
     index = np.flatnonzero(rows)
     sizes, size = np.unique(observations.num_params[index], return_inverse=True)
-    keys = np.stack([size, observations.trial_id[index]], axis=1)
-    runs, run = np.unique(keys, axis=0, return_inverse=True)
+    trials, trial = np.unique(observations.trial_id[index], return_inverse=True)
+    runs, run = np.unique(size * len(trials) + trial, return_inverse=True)
     return Design(
         rows=index,
         log_x=np.log(observations.x[index]),
-        run=run.reshape(-1).astype(np.int64),
+        run=run.astype(np.int64),
         size=size.astype(np.int64),
-        run_size=runs[:, 0],
-        run_trial=runs[:, 1],
+        run_size=runs // len(trials),
+        run_trial=trials[runs % len(trials)],
         sizes=sizes.astype(np.float64),
     )
 

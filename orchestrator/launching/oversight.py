@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.connection.outage import is_outage
+from db.connection.outage import is_outage, wait_for_database
 from db.errors import DatabaseError
 from db.records import Process
 from db.spending import SpendingReader
@@ -64,7 +64,7 @@ def driver_of(engine: Engine, sweep_id: int, *, limits: Limits, cluster: str | N
     finally:
         is_over.set()
         thread.join()
-        store.release(sweep_id, process)
+        wait_for_database(lambda: store.release(sweep_id, process), say=print)
 
 
 def _repeat(tasks: list[tuple[float, Callable[[], None]]], is_over: threading.Event) -> None:

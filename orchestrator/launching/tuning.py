@@ -110,7 +110,7 @@ class _FromDatabase(_NotKept, Searcher):
         return {"trial_id": chosen.trial_id, "avoid": chosen.avoid}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        was_tried = error or bool(result and result["was_tried"])
+        was_tried = error or bool(result and result.get("was_tried"))
         self._queue.ended(self._started.pop(trial_id), was_tried=was_tried)
 
     def save(self, checkpoint_path: str) -> None:

@@ -12,6 +12,7 @@ import shlex
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ray.job_submission import JobStatus, JobSubmissionClient
@@ -46,12 +47,14 @@ def send(sweep: str, *, text: str, options: Sequence[str], database: URL, addres
         secret.write_text(database.render_as_string(hide_password=False))
         code = code_for_nodes()
         environment = code.pop("env_vars") | JobPlace(job, address).environment
+        submit = partial(
+            client.submit_job,
+            entrypoint=shlex.join(["python", "-m", "orchestrator.launching.sent_job", *options]),
+            submission_id=job,
+            runtime_env={"working_dir": folder, "env_vars": environment, **code},
+        )
         try:
-            client.submit_job(
-                entrypoint=shlex.join(["python", "-m", "orchestrator.launching.sent_job", *options]),
-                submission_id=job,
-                runtime_env={"working_dir": folder, "env_vars": environment, **code},
-            )
+            _once_the_cluster_is_up(submit)
         except (RuntimeError, OSError) as error:
             raise EnvironmentProblem(f"The cluster at {address} did not take the sweep: {error}") from error
     _see_it_start(client, job)
@@ -68,6 +71,20 @@ def show_output(place: JobPlace, *, follow: bool, show: Callable[[str], None]) -
         asyncio.run(_follow(client, place.job, show))
     except (RuntimeError, OSError) as error:
         raise EnvironmentProblem(f"The cluster at {place.address} does not show job {place.job}: {error}") from error
+
+
+def _once_the_cluster_is_up(submit: Callable[[], object]) -> None:
+    """A cluster that has only just been started answers before it can run a job, and says to try again later."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            submit()
+        except RuntimeError as error:
+            if "try again later" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def _see_it_start(client: JobSubmissionClient, job: str) -> None:

@@ -140,9 +140,10 @@ def test_at_a_limit_the_sweep_drains_and_the_next_driver_knows_it_at_once(
         assert unlimited.limit is None
 
 
-def test_a_driver_whose_place_was_taken_hears_of_it(database: Engine, attempt: AttemptStore) -> None:
-    with driver_of(database, attempt.sweep_id, limits=NO_LIMITS, cluster=None) as oversight:
-        with database.begin() as connection:
+def test_a_driver_whose_place_was_taken_hears_of_it(sqlite_database: Engine) -> None:
+    sweep_id = PlanStore(sqlite_database).register(SWEEP, []).sweep_id
+    with driver_of(sqlite_database, sweep_id, limits=NO_LIMITS, cluster=None) as oversight:
+        with sqlite_database.begin() as connection:
             connection.execute(text("UPDATE sweep SET driver_pid = driver_pid + 1"))
         deadline = time.monotonic() + 60
         while not oversight.is_replaced:

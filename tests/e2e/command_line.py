@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class CommandLine:
     """`rlsweep` with its artifacts in `folder`, and its database too unless that is a server's."""
 
     folder: Path
-    server: URL | None = None
+    server: URL | None = field(default=None, kw_only=True)
 
     @property
     def database(self) -> URL:
@@ -109,7 +109,7 @@ def tiny_folder(folder: Path, models: Path, *, server: URL | None = None) -> Com
     (folder / "tiny.yaml").write_text(TINY_SWEEP)
     (folder / "rlsweep_artifacts").mkdir()
     (folder / "rlsweep_artifacts" / "models").symlink_to(models)
-    return CommandLine(folder, server)
+    return CommandLine(folder, server=server)
 
 
 def is_running(pid: int) -> bool:

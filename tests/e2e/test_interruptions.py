@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.command_line import CommandLine, is_running, kill_group, tiny_folder
 
-STEPS = 100
+STEPS = 70
 
 pytestmark = pytest.mark.timeout(600)  # five processes start anew in each, beside whatever else is tested
 SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", f"budgets.at=[{STEPS}]")

@@ -113,5 +113,4 @@ def test_a_log_that_is_not_here_is_one_clear_error(attempt: AttemptStore, tmp_pa
     assert told.returncode == 1
     assert "is /elsewhere/attempt-1.log on node-1, and not here" in told.stderr
     assert "has no attempt 7; it has had 1" in run(tmp_path, "1", "--attempt", "7").stderr
-    assert "There is no trial 5" in run(tmp_path, "5").stderr
     assert "was not sent to a cluster" in run(tmp_path, "s").stderr

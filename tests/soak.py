@@ -8,6 +8,9 @@ import pytest
 
 SOAK = os.environ.get("RLSWEEP_SOAK") == "1"
 
+needs_a_quiet_machine = pytest.mark.skipif(
+    not SOAK, reason="a Ray cluster with a dashboard wants more than two cores beside other tests: make soak"
+)
 only_when_soaking = pytest.mark.skipif(not SOAK, reason="repeats at length what another test shows: make soak")
 
 

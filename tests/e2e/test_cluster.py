@@ -14,13 +14,14 @@ from ray.cluster_utils import Cluster
 from sqlalchemy import URL
 
 from tests.e2e.command_line import CommandLine, is_running, kill_group, tiny_folder
+from tests.soak import needs_a_quiet_machine
 from workers.provenance import code_revision
 
 STEPS = 40
 SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1, 2]", "--set", f"budgets.at=[{STEPS}]")
 NODE = {"object_store_memory": 80 * 2**20}
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), needs_a_quiet_machine]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 
 _MARK = "FAULTS_ROUND"  # in the environment of all that a round starts, however far it has wandered off
+# The agents of a cluster's nodes have such folders, and Ray leaves them when a node is killed.
+_OF_RAY = "pymp-"
 _END_SECONDS = 15.0  # within which everything has to be gone
 
 
@@ -36,7 +38,8 @@ def looked_over(folder: Path, name: str) -> Iterator[Remains]:
     while (living := _marked(name)) and time.monotonic() < deadline:
         time.sleep(0.5)
     found.processes = [f"{each.pid}: {' '.join(each.cmdline())[:100]} {_ports(each)}" for each in living]
-    found.files = [str(path) for path in folder.iterdir()] + sorted(_shared_memory() - shared_before)
+    found.files = [str(path) for path in folder.iterdir() if not path.name.startswith(_OF_RAY)]
+    found.files += sorted(_shared_memory() - shared_before)
 
 
 @contextmanager

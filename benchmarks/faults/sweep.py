@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.e2e.command_line import CommandLine, tiny_folder
 
-TRIALS, STEPS, CHECKPOINT_STEPS = 4, 70, 5
+TRIALS, STEPS, CHECKPOINT_STEPS = 4, 300, 25
 # Faults come thicker than any policy of a real sweep has to bear, several before a checkpoint at times.
 _RETRY = "{died: {max: 50}, node_lost: {max: 50}, timeout: {max: 50}, environment: {max: 5}}"
 _OVERRIDES = (

@@ -49,14 +49,14 @@ def run_trial(
     is_stopping: Callable[[], bool],
     on_loss: OnLoss,
     heartbeat: Heartbeat | None = None,
-    launcher: str | None = None,
+    launcher: int | None = None,
 ) -> AttemptState:
     """Take a trial from wherever its newest checkpoint is to its last milestone.
 
     Returns SUCCEEDED when the last milestone is reached, INTERRUPTED when it was asked to stop before; either way its
     last step is in a checkpoint. Failures are raised, and what a health gate ends (UnhealthyTrial); the failure of
     another process of the trial may be told to `on_loss` instead, which ends this one. The `heartbeat` is given a beat
-    at every sign of progress. `launcher` is where the places on the trial's other nodes are to be had, if it has any.
+    at every sign of progress. `launcher` is the line to the trial's other nodes, a file descriptor, if it has any.
     """
     heartbeat = heartbeat or Heartbeat()
     server_gpus = split_gpus(spec.execution)  # before anything asks CUDA for its devices

@@ -1,6 +1,6 @@
 """How the leader of a trial on several nodes talks to who launched it, which has a place on each of the others.
 
-A socket on the leader's machine, JSON in lines. The launcher says by which address the other nodes reach this one;
+A pair of sockets, JSON in lines. The launcher says by which address the other nodes reach this one;
 the leader says what they are to do; then the launcher says of each node how it ended. The end of the line ends what
 runs on the other nodes.
 """
@@ -38,16 +38,14 @@ class LauncherLine:
 
 
 @contextmanager
-def launcher_line(place: str) -> Iterator[LauncherLine]:
-    """The line at `place`, which is the path of a socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(place)
-        with connection.makefile("rw") as lines:
-            try:
-                yield LauncherLine(lines)
-            finally:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)  # ends `ends` in whatever thread
+def launcher_line(descriptor: int) -> Iterator[LauncherLine]:
+    """The line whose end was inherited as this file descriptor."""
+    with socket.socket(fileno=descriptor) as connection, connection.makefile("rw") as lines:
+        try:
+            yield LauncherLine(lines)
+        finally:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # ends `ends` in whatever thread
 
 
 def greeting(address: str) -> str:

@@ -34,7 +34,7 @@ OnLoss = Callable[[str, str], None]
 
 
 @contextmanager
-def followers(plan: FollowerPlan, *, on_loss: OnLoss, elsewhere: NodePlan, launcher: str | None) -> Iterator[None]:
+def followers(plan: FollowerPlan, *, on_loss: OnLoss, elsewhere: NodePlan, launcher: int | None) -> Iterator[None]:
     """The other processes of the trial, while the block runs; none where it has one process.
 
     `elsewhere` is what its other nodes are told, by way of the `launcher`'s line: None where all is on this one.

@@ -39,7 +39,7 @@ class Ranks:
 
     @classmethod
     def of(cls, execution: Execution, *, node: int) -> Ranks:
-        nodes = execution.nodes or 1
+        nodes = execution.num_nodes
         return cls(node, nodes, execution.num_processes // nodes)
 
     @property

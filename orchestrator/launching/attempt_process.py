@@ -1,13 +1,8 @@
-"""One attempt, on the node that Ray has chosen for it: a process of its own, in a fresh process group.
-
-The child's standard input is its lifeline: when the Ray worker dies, the pipe closes and the whole process group goes
-with it.
-"""
+"""One attempt, on the node that Ray has chosen for it: a process of its own, and what is to be said of its end."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +16,7 @@ from sqlalchemy import URL, Engine
 from db.connection.outage import wait_for_database
 from db.database import open_database, resolve_url
 from db.store import PlanStore
+from orchestrator.launching.whole_process import wait_for_end, whole_process
 from workers.attempt import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -123,17 +119,15 @@ def _say(what: str) -> None:
 
 def _run_process(launch: Launch, line: int | None) -> int:
     log_of(launch).parent.mkdir(parents=True, exist_ok=True)
-    with log_of(launch).open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603  (our own interpreter, our own arguments)
-            _command(launch, line),
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env=environment_of(launch),
-            pass_fds=() if line is None else (line,),
-        )
-        return process.wait()
+    pass_fds = () if line is None else (line,)
+    with (
+        log_of(launch).open("ab") as log,
+        whole_process(
+            _command(launch, line), environment=environment_of(launch), stdout=log, stderr=log, pass_fds=pass_fds
+        ) as process,
+    ):
+        wait_for_end(process)
+    return process.wait()
 
 
 def log_of(launch: Launch) -> Path:

@@ -9,28 +9,23 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-import psutil
 from sqlalchemy import URL
 
 from db.database import check_single_node
 from db.errors import EnvironmentProblem
 from orchestrator.launching.sent_job import this_job
+from orchestrator.launching.temporary import clear_left_behind, temporary_folder
 from orchestrator.machine import RAY_MEMORY_GB
 from workers.provenance import SENT_REVISION, code_revision
 
 _OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: nothing of size goes through it
 # The packages that an attempt, and the Ray worker that starts it, import.
 _PACKAGES = ("db", "workers", "orchestrator", "migrations")
-
-_FOLDER_PREFIX = "rlsweep-ray-"  # then the driver's process id
 
 _TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -55,22 +50,19 @@ def ray_of_its_own(*, num_cpus: int) -> Iterator[None]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
     }  # fmt: skip
-    _clear_left_behind()
-    # A short path: the names of Ray's sockets lie below it, and a socket's name has room for 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-"))
-    try:
-        _init(
-            f"It needs about {RAY_MEMORY_GB} GB of memory and room in /dev/shm and /tmp.",
-            address="local",
-            num_cpus=num_cpus,
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            _temp_dir=str(folder),
-        )
-        yield
-    finally:
-        _shutdown()
-        shutil.rmtree(folder, ignore_errors=True)  # logs of Ray's own; nothing of ours is in them
+    with temporary_folder() as folder:  # for Ray's own logs; nothing of ours is in them
+        try:
+            _init(
+                f"It needs about {RAY_MEMORY_GB} GB of memory and room in /dev/shm and /tmp.",
+                address="local",
+                num_cpus=num_cpus,
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _temp_dir=str(folder),
+            )
+            yield
+        finally:
+            _shutdown()
 
 
 @contextmanager
@@ -98,6 +90,7 @@ def ray_cluster(database: URL, *, address: str) -> Iterator[None]:
         yield
     finally:
         _shutdown()
+        clear_left_behind()
 
 
 def _init(advice: str, **options: Any) -> None:
@@ -120,14 +113,6 @@ def _shutdown() -> None:
 def _runtime_environment() -> dict[str, Any]:
     """A driver that is a job was sent with its code, which its workers have too."""
     return {} if this_job() else code_for_nodes()
-
-
-def _clear_left_behind() -> None:
-    """Delete the folders of drivers that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
-        pid = folder.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
-        if not psutil.pid_exists(int(pid)) and folder.stat().st_uid == os.getuid():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def code_for_nodes() -> dict[str, Any]:

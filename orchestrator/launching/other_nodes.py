@@ -21,6 +21,7 @@ from ray.util.placement_group import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from orchestrator.launching.attempt_process import Launch, environment_of, last_words
+from orchestrator.launching.whole_process import wait_for_end, whole_process
 from workers.distributed.launcher_line import ended, greeting
 from workers.distributed.losses import Loss
 from workers.distributed.node import log_of
@@ -85,23 +86,14 @@ def _start(launch: Launch, number: int, order: str) -> ray.ObjectRef:
 def _run_node(launch: Launch, number: int, order: str) -> Loss | None:
     """On the node: run its process to the end."""
     address, log = ray.util.get_node_ip_address(), log_of(Path(launch.trial_folder), number)
+    command = [sys.executable, "-m", "workers.distributed.node", str(number), address]
     log.parent.mkdir(parents=True, exist_ok=True)
     killed_before = oom_kills()
-    with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603  (our own interpreter, our own arguments)
-            [sys.executable, "-m", "workers.distributed.node", str(number), address],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            start_new_session=True,
-            env=environment_of(launch),
-        )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with suppress(BrokenPipeError):  # it is gone already, and its status tells why
-        process.stdin.write(order.encode())
-        process.stdin.flush()  # and left open: its end would be that of the trial
-    told = process.stdout.read()
+    with (
+        log.open("ab") as output,
+        whole_process(command, environment=environment_of(launch), stdout=subprocess.PIPE, stderr=output) as process,
+    ):
+        told = _carried_out(process, order)
     status = process.wait()
     if told:
         return Loss(**json.loads(told))
@@ -109,6 +101,18 @@ def _run_node(launch: Launch, number: int, order: str) -> Loss | None:
         return None
     failure, message = class_of_death(status, last_words(log), was_out_of_memory=oom_kills() != killed_before)
     return Loss(failure, f"On node {socket.gethostname()} ({address}): {message}")
+
+
+def _carried_out(process: subprocess.Popen[bytes], order: str) -> bytes:
+    """What the process says of its end; its input is left open, whose end would be that of the trial."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with suppress(BrokenPipeError):  # it is gone already, and its status tells why
+        process.stdin.write(order.encode())
+        process.stdin.flush()
+    told = process.stdout.read()
+    wait_for_end(process)
+    return told
 
 
 def _how_it_ended(task: ray.ObjectRef, number: int) -> Loss | None:

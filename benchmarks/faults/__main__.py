@@ -1,0 +1,5 @@
+"""`python -m benchmarks.faults`: this benchmark alone, with options."""
+
+from benchmarks.faults import main
+
+main()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from sqlalchemy import URL
 
 from tests.e2e.command_line import CommandLine, is_running, kill_group, tiny_folder
 
-STEPS = 200
+STEPS = 60
 SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1]", "--set", f"budgets.at=[{STEPS}]")
 ON_TWO_NODES = ("--set", "resources={processes: 2, nodes: 2, micro_batch: 4}")
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
@@ -62,7 +60,8 @@ def test_a_trial_on_two_nodes_goes_on_with_another_when_one_of_them_dies(
         (other,) = (each for each in psutil.process_iter() if "workers.distributed.node" in each.cmdline())
         assert raylet_above(other) != raylet_above(leader)
         of_the_node = [other, *other.children(recursive=True)]
-        os.kill(raylet_above(other), signal.SIGKILL)
+        (node,) = (each for each in cluster.worker_nodes if raylet_of(each) == raylet_above(other))
+        cluster.remove_node(node, allow_graceful=False)
         output, _ = driver.communicate(timeout=240)
         assert driver.returncode == 0, output
     finally:
@@ -77,6 +76,10 @@ def test_a_trial_on_two_nodes_goes_on_with_another_when_one_of_them_dies(
 def raylet_above(process: psutil.Process) -> int:
     (raylet,) = (each for each in process.parents() if each.name() == "raylet")
     return int(raylet.pid)
+
+
+def raylet_of(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)
 
 
 def assert_same_curve(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:

@@ -36,11 +36,12 @@ class Ranks:
     node: int
     nodes: int
     per_node: int
+    on_cpus: bool
 
     @classmethod
     def of(cls, execution: Execution, *, node: int) -> Ranks:
         nodes = execution.num_nodes
-        return cls(node, nodes, execution.num_processes // nodes)
+        return cls(node, nodes, execution.num_processes // nodes, on_cpus=not execution.gpus)
 
     @property
     def all(self) -> range:
@@ -56,6 +57,8 @@ class Ranks:
             "LOCAL_WORLD_SIZE": str(self.per_node),
             "MASTER_ADDR": rendezvous.address,
             "MASTER_PORT": str(rendezvous.port),
+            # Else accelerate numbers the CPUs as if they were GPUs, and torch loads no optimizer's state onto "cpu:0".
+            **({"ACCELERATE_TORCH_DEVICE": "cpu"} if self.on_cpus else {}),
         }
 
 

@@ -20,6 +20,12 @@ def check_machine(executions: Sequence[Execution]) -> None:
         from workers.generation.vllm_engine import installed_build
 
         installed_build()
+    nodes = max(execution.num_nodes for execution in executions)
+    if nodes > 1:
+        raise EnvironmentProblem(
+            f"A trial takes {nodes} nodes, by resources.nodes or as `rlsweep plan` reckons, and this machine is one. "
+            "Run the sweep on a Ray cluster, with --address."
+        )
     gpus = max(execution.num_gpus for execution in executions)
     if gpus > 0:
         import torch

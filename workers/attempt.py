@@ -62,6 +62,7 @@ def main() -> int:
     parser.add_argument("--models-folder", type=Path, required=True)
     parser.add_argument("--trial-folder", type=Path, required=True)
     parser.add_argument("--checkpoints", required=True)
+    parser.add_argument("--launcher", type=int, metavar="FD", help="the line to the trial's other nodes")
     parser.add_argument("--wait-seconds", type=float, default=WAIT_LIMIT_SECONDS)
     arguments = parser.parse_args()
 
@@ -109,6 +110,7 @@ def main() -> int:
             is_stopping=stopping.is_set,
             on_loss=on_loss,
             heartbeat=heartbeat,
+            launcher=arguments.launcher,
         )
         exit_code, failure = _run(run, store, signalled=signalled, wait_seconds=arguments.wait_seconds)
         return _exit_failed(spec, failure) if exit_code == EXIT_FAILED else exit_code

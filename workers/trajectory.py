@@ -22,7 +22,7 @@ from workers.block_cost import BlockCost
 from workers.checkpointing.resuming import SavedCheckpoint
 from workers.checkpointing.retention import expendable
 from workers.checkpointing.saving import checkpoint_name, delete_checkpoint, save_checkpoint
-from workers.distributed.exchange import Decision, Ending, from_leader, wait_for_all, whole_block
+from workers.distributed.exchange import Decision, Ending, from_leader, whole_block
 from workers.evaluation.evaluator import Evaluator
 from workers.health import HealthGates, Heartbeat
 from workers.milestones import Progress, is_complete, is_due, reached
@@ -106,7 +106,6 @@ class Trajectory(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         assert args.output_dir is not None
-        wait_for_all()  # each process writes a part
         step = self.progress.step
         sealed = save_checkpoint(
             Path(args.output_dir) / f"checkpoint-{state.global_step}",

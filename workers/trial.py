@@ -16,7 +16,8 @@ from db.states import AttemptState
 from db.store import AttemptStore
 from workers.checkpointing.resuming import newest_whole
 from workers.checkpointing.staging import staging_folder
-from workers.distributed.processes import FollowerPlan, OnLoss, followers
+from workers.distributed.leading import OnLoss, followers
+from workers.distributed.plans import FollowerPlan, NodePlan
 from workers.generation.server import generation_server
 from workers.generation.server_gpus import split_gpus
 from workers.health import WATCHED, HealthGates, Heartbeat
@@ -48,13 +49,14 @@ def run_trial(
     is_stopping: Callable[[], bool],
     on_loss: OnLoss,
     heartbeat: Heartbeat | None = None,
+    launcher: int | None = None,
 ) -> AttemptState:
     """Take a trial from wherever its newest checkpoint is to its last milestone.
 
     Returns SUCCEEDED when the last milestone is reached, INTERRUPTED when it was asked to stop before; either way its
     last step is in a checkpoint. Failures are raised, and what a health gate ends (UnhealthyTrial); the failure of
     another process of the trial may be told to `on_loss` instead, which ends this one. The `heartbeat` is given a beat
-    at every sign of progress.
+    at every sign of progress. `launcher` is the line to the trial's other nodes, a file descriptor, if it has any.
     """
     heartbeat = heartbeat or Heartbeat()
     server_gpus = split_gpus(spec.execution)  # before anything asks CUDA for its devices
@@ -119,8 +121,26 @@ def run_trial(
                 log=folders.trial / "logs" / f"server-{store.number}.log",
                 on_loss=on_loss,
             )
-            plan = FollowerPlan(spec, engine, base.folder, resumed.folder, progress, staging)
-            with serving as server, followers(plan, on_loss=on_loss):
+            plan = FollowerPlan(
+                spec=spec,
+                engine=engine,
+                base_folder=base.folder,
+                checkpoint=resumed.folder,
+                progress=progress,
+                staging=staging,
+            )
+            elsewhere = NodePlan(
+                spec=spec,
+                engine=engine,
+                progress=progress,
+                weights_sha256=base.weights_sha256,
+                checkpoint=resumed.record,
+                models_folder=folders.models,
+                trial_folder=folders.trial,
+                attempt=store.number,
+            )
+            beside = followers(plan, on_loss=on_loss, elsewhere=elsewhere, launcher=launcher)
+            with serving as server, beside:
                 store.enter_phase("loading")
                 train(
                     spec,

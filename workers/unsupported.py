@@ -15,7 +15,7 @@ from workers.training.trl_losses import trl_trainer, unlike_trl
 
 # Free text is judged by another model, and there is none yet.
 _UNJUDGED = ("stem_web", "stem__web")
-_GPUS_OF_A_MACHINE = 8  # the processes of a trial are on one
+_GPUS_OF_A_MACHINE = 8
 
 
 def unsupported(spec: TrialSpec) -> list[str]:
@@ -26,6 +26,7 @@ def unsupported(spec: TrialSpec) -> list[str]:
         *unlike_trl(spec.algorithm),
         *_without_tools(spec),
         *reasons_against_server(spec),
+        *_unspread(spec.execution),
         *_undivided(spec),
         *_undefined(spec),
     ]
@@ -39,14 +40,6 @@ def _settings(spec: TrialSpec) -> Iterator[tuple[str, object]]:
         for name in ("benchmark", "protocol", "top_p", "max_completion_tokens"):
             if getattr(evaluation, name) != Evaluation.model_fields[name].default:
                 yield f"evaluations.{name}", getattr(evaluation, name)
-    yield from _execution(spec.execution)
-
-
-def _execution(execution: Execution) -> Iterator[tuple[str, object]]:
-    if (execution.gpus or 0) > _GPUS_OF_A_MACHINE:
-        yield "resources.gpus", execution.gpus
-    if (execution.nodes or 1) > 1:
-        yield "resources.nodes", execution.nodes
 
 
 def _without_tools(spec: TrialSpec) -> Iterator[str]:
@@ -70,6 +63,25 @@ def _without_tools(spec: TrialSpec) -> Iterator[str]:
         yield (
             f"environment.factory does not go with resources.processes {execution.processes}: on CPUs every process "
             "draws all completions, and each of those has an environment in one process alone; use `processes: 1`"
+        )
+
+
+def _unspread(execution: Execution) -> Iterator[str]:
+    """Every node of a trial has as many of its processes as the others, and whole engines."""
+    processes, nodes = execution.num_processes, execution.num_nodes
+    named = f"{execution.gpus} GPUs" if execution.gpus else f"{processes} processes"
+    if processes % nodes:
+        yield f"resources.nodes {nodes} does not divide a trial's {named}; every node has as many as the others"
+        return
+    if execution.gpus and processes // nodes > _GPUS_OF_A_MACHINE:
+        yield (
+            f"resources.gpus {execution.gpus} is {processes // nodes} on each of a trial's nodes, and a machine has "
+            f"{_GPUS_OF_A_MACHINE}; give it more `nodes`"
+        )
+    if nodes > 1 and (processes // nodes) % (execution.tensor_parallel or 1):
+        yield (
+            f"resources.tensor_parallel {execution.tensor_parallel} does not divide the {processes // nodes} processes "
+            "on each of a trial's nodes, and an engine is on one node"
         )
 
 

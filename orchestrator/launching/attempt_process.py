@@ -50,8 +50,10 @@ class Launch:
     node_id: str | None = None  # of the node that it was given
 
 
-def run_attempt(launch: Launch) -> bool:
+def run_attempt(launch: Launch, *, line: int | None = None) -> bool:
     """Run one attempt in a process of its own; returns whether there was one to be made.
+
+    `line` is a file descriptor for it: the line to the trial's other nodes, if it has any.
 
     Waits while an earlier attempt, of a driver that was killed say, still holds the trial, and while the database is
     away. Of an attempt that was killed, or could not say how it ended, it records what can be found out.
@@ -68,7 +70,7 @@ def run_attempt(launch: Launch) -> bool:
         return False
     engine.dispose()  # while the attempt runs, for hours perhaps, nothing is asked here
     killed_before = oom_kills()
-    exit_code = _run_process(launch)
+    exit_code = _run_process(launch, line)
     if exit_code == EXIT_OUT_OF_MEMORY:
         waiting(lambda: plan.recover(launch.trial_id))
     elif exit_code not in _KNOWN_ENDS and launch.trial_id in waiting(declare_lost):
@@ -85,10 +87,11 @@ def _cause_of_death(launch: Launch, exit_code: int, *, was_out_of_memory: bool) 
         )
     logs = Path(launch.trial_folder) / "logs"
     newest = max(logs.glob("*.log"), key=lambda log: log.stat().st_mtime)
-    return class_of_death(exit_code, _last_words(newest), was_out_of_memory=was_out_of_memory)
+    return class_of_death(exit_code, last_words(newest), was_out_of_memory=was_out_of_memory)
 
 
-def _last_words(log: Path) -> str:
+def last_words(log: Path) -> str:
+    """The end of what a process has printed."""
     with log.open("rb") as file:
         file.seek(max(log.stat().st_size - _LAST_WORDS_BYTES, 0))
         return file.read().decode(errors="replace")
@@ -114,11 +117,14 @@ def _say(what: str) -> None:
     print(what, flush=True)
 
 
-def _run_process(launch: Launch) -> int:
+def _run_process(launch: Launch, line: int | None) -> int:
     log_of(launch).parent.mkdir(parents=True, exist_ok=True)
+    pass_fds = () if line is None else (line,)
     with (
         log_of(launch).open("ab") as log,
-        whole_process(_command(launch), environment=_environment(launch), stdout=log, stderr=log) as process,
+        whole_process(
+            _command(launch, line), environment=environment_of(launch), stdout=log, stderr=log, pass_fds=pass_fds
+        ) as process,
     ):
         wait_for_end(process)
     return process.wait()
@@ -129,7 +135,7 @@ def log_of(launch: Launch) -> Path:
     return Path(launch.trial_folder) / "logs" / "launch.log"
 
 
-def _command(launch: Launch) -> list[str]:
+def _command(launch: Launch, line: int | None) -> list[str]:
     return [
         sys.executable,
         "-m",
@@ -139,10 +145,12 @@ def _command(launch: Launch) -> list[str]:
         f"--models-folder={launch.models_folder}",
         f"--trial-folder={launch.trial_folder}",
         f"--checkpoints={launch.checkpoints}",
+        *([] if line is None else [f"--launcher={line}"]),
     ]
 
 
-def _environment(launch: Launch) -> dict[str, str]:
+def environment_of(launch: Launch) -> dict[str, str]:
+    """Of a process that trains, on whichever node of the trial."""
     from workers.generation.vllm_engine import process_environment
 
     # Ray hides the other GPUs from a trial that has some, and none from a trial that has none.

@@ -93,9 +93,8 @@ def _too_large(launches: Sequence[Launch]) -> list[str]:
     """What no node has room for, of what a trial takes on one node."""
     largest: dict[str, float] = {"CPU": 0.0, "GPU": 0.0}
     for launch in launches:
-        nodes = launch.execution.nodes or 1
         largest["CPU"] = max(largest["CPU"], launch.execution.cpus)
-        largest["GPU"] = max(largest["GPU"], launch.execution.num_gpus / nodes)
+        largest["GPU"] = max(largest["GPU"], launch.execution.num_gpus / launch.execution.num_nodes)
     there: dict[str, Any] = {
         name: max((node["Resources"].get(name, 0.0) for node in ray.nodes() if node["Alive"]), default=0.0)
         for name in largest

@@ -23,6 +23,7 @@ from db.connection.outage import is_outage
 from db.errors import DatabaseError
 from db.store import PlanStore
 from orchestrator.launching.attempt_process import Launch, engine_of, run_attempt, waiting
+from orchestrator.launching.other_nodes import line_to_other_nodes
 from orchestrator.launching.trial_queue import TrialQueue
 from orchestrator.sweepfile.retry import Retry
 
@@ -48,13 +49,16 @@ def run_trials(
 
     def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         execution = by_trial[config["trial_id"]].execution
-        bundles = [{"CPU": execution.cpus, "GPU": execution.num_gpus}]
-        return tune.PlacementGroupFactory(bundles, **_avoiding(config["avoid"], len(bundles)))
+        nodes = execution.num_nodes
+        bundles = [{"CPU": execution.cpus, "GPU": execution.num_gpus / nodes}] * nodes
+        strategy = "PACK" if nodes == 1 else "STRICT_SPREAD"
+        return tune.PlacementGroupFactory(bundles, strategy, **_avoiding(config["avoid"], nodes))
 
     def trainable(config: dict[str, Any], url: str) -> dict[str, bool]:
         os.environ["RLSWEEP_DB"] = url
         launch = replace(by_trial[config["trial_id"]], node_id=ray.get_runtime_context().get_node_id())
-        return {"was_tried": run_attempt(launch)}
+        with line_to_other_nodes(launch) as line:
+            return {"was_tried": run_attempt(launch, line=line)}
 
     # The URL may hold a password: so it goes to the workers through Ray's memory, and into none of Tune's files.
     with_url = tune.with_parameters(trainable, url=database.render_as_string(hide_password=False))

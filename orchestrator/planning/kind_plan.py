@@ -124,6 +124,10 @@ class KindPlan:
             return given
         placement = self.on_gpus.placement
         decided = {"gpus": placement.gpus, "micro_batch": placement.micro_batch, "sleep_mode": placement.sleep_mode}
+        if placement.nodes > 1:
+            decided["nodes"] = placement.nodes
+        if given.server_gpus is None and placement.tensor_parallel > 1:
+            decided["tensor_parallel"] = placement.tensor_parallel
         return given.model_copy(update=decided)
 
     @cached_property

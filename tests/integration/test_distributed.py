@@ -118,9 +118,10 @@ def test_groups_are_drawn_anew_by_two_processes_together(models: Path, tmp_path:
 def test_another_number_of_processes_may_resume_it(alone: CommandLine, models: Path, tmp_path: Path) -> None:
     folder = tmp_path / "resumed"
     assert run(folder, models, processes=2, micro_batch=2, stops_at=3) == "interrupted"
+    assert run(folder, models, processes=2, stops_at=3) == "interrupted"
     assert run(folder, models, processes=1) == "succeeded"
     resumed = CommandLine(folder)
-    assert resumed.rows("SELECT number, resumed_from_step FROM attempt") == [(1, 0), (2, 3)]
+    assert resumed.rows("SELECT number, resumed_from_step FROM attempt") == [(1, 0), (2, 3), (3, 6)]
     assert_same_curve(alone, resumed)
 
 

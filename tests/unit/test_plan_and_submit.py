@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from db.errors import EnvironmentProblem, SpecError
+from db.errors import EnvironmentProblem
 from orchestrator.machine import check_machine
 from orchestrator.planned_execution import as_planned
 from orchestrator.planning.plan import plan_sweep
@@ -59,14 +59,13 @@ def test_what_the_file_says_stays(file: Path) -> None:
     assert as_planned(made_here) is made_here
 
 
-def test_a_trial_that_is_planned_for_more_gpus_than_this_version_gives_is_refused_with_how_many(file: Path) -> None:
-    with pytest.raises(SpecError) as caught:
-        as_planned(load_sweep(file, ["model=large", "resources={gpus: 16, gpu: H100-80GB}"]))
-    assert str(caught.value) == (
-        f"{file}: a trial of large is planned for 16 H100-80GB GPUs, as this version cannot run it: "
-        "resources.gpus (16). Take a smaller model, shorter completions or a larger GPU; "
-        "`rlsweep plan` shows what each trial takes."
-    )
+def test_a_trial_that_is_planned_for_several_nodes_is_given_them_and_refused_on_a_machine(file: Path) -> None:
+    resources = "resources={gpus: 16, gpu: H100-80GB, tensor_parallel: 2}"
+    decided = as_planned(load_sweep(file, ["model=large", resources]))
+    (execution,) = {trial.spec.execution for trial in decided.trials}
+    assert (execution.gpus, execution.nodes, execution.tensor_parallel) == (16, 2, 2)
+    with pytest.raises(EnvironmentProblem, match=r"A trial takes 2 nodes, .* on a Ray cluster, with --address"):
+        check_machine([execution])
 
 
 def test_a_trial_that_needs_a_gpu_is_refused_where_there_is_none_with_what_to_do(file: Path) -> None:

@@ -22,20 +22,24 @@ def warnings(plan: SweepPlan) -> tuple[str, ...]:
 
 
 def test_what_this_version_cannot_run_is_one_line_and_submit_refuses_it() -> None:
-    overrides = ("resources={gpus: 2, nodes: 2}",)
+    overrides = ("evaluations=[{benchmark: heldout, at: budgets, method: sampled, samples: 2, top_p: 0.9}]",)
     said = [line for line in planned("quickstart", *overrides).warnings if line.startswith(CANNOT_RUN)]
-    assert said == [f"{CANNOT_RUN}resources.nodes (2); `submit` will refuse it"]
-    with pytest.raises(SpecError, match=r"asks for what this version cannot run.*\n  resources\.nodes \(2\)"):
+    assert said == [f"{CANNOT_RUN}evaluations.top_p (0.9); `submit` will refuse it"]
+    with pytest.raises(SpecError, match=r"asks for what this version cannot run.*\n  evaluations\.top_p \(0\.9\)"):
         check_runnable(load_sweep(SWEEPS / "quickstart.yaml", overrides))
     assert planned("quickstart").warnings == ()
     assert reasons_against(load_sweep(SWEEPS / "quickstart.yaml")) == []
 
 
-def test_gpus_of_several_machines_that_the_planner_would_give_are_among_what_cannot_be_run() -> None:
-    ladder = "model=[qwen2.5-7b, qwen2.5-32b, qwen2.5-72b]"
-    (first, *_) = planned("compute_scaling", ladder).warnings
-    assert first.startswith(CANNOT_RUN)
-    assert "resources.gpus (16, 32)" in first
+def test_processes_that_cannot_be_spread_over_the_nodes_are_refused_with_both_numbers() -> None:
+    def reason(resources: str) -> str:
+        (found,) = reasons_against(load_sweep(SWEEPS / "quickstart.yaml", [f"resources={resources}"]))
+        return found
+
+    assert reason("{nodes: 2}").startswith("resources.nodes 2 does not divide a trial's 1 processes")
+    assert reason("{gpus: 16}").startswith("resources.gpus 16 is 16 on each of a trial's nodes")
+    assert reason("{gpus: 8, nodes: 2, tensor_parallel: 8}").startswith("resources.tensor_parallel 8 does not divide")
+    assert reasons_against(load_sweep(SWEEPS / "quickstart.yaml", ["resources={gpus: 16, nodes: 2}"])) == []
 
 
 @pytest.mark.parametrize(

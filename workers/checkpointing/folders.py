@@ -46,16 +46,25 @@ def verify(folder: Path, manifest_sha256: str) -> Progress:
 
     Raises CheckpointError naming the file that is missing, altered or a stranger.
     """
-    if not (folder / MANIFEST).is_file():
-        raise no_manifest(folder)
-    manifest = read_manifest(folder, (folder / MANIFEST).read_bytes(), sha256=manifest_sha256)
-    manifest.check_names(folder, files_in(folder))
+    manifest = manifest_of(folder, manifest_sha256)
     # A wrong size is found at once, a wrong byte only by reading everything.
     for name in manifest.sha256:
         manifest.check_size(folder, name, (folder / name).stat().st_size)
     for name in manifest.sha256:
         manifest.check_hash(folder, name, sha256_of(folder / name))
     return read_progress(folder, (folder / PROGRESS).read_bytes())
+
+
+def manifest_of(folder: Path, manifest_sha256: str) -> Manifest:
+    """The list of a checkpoint's files, all of which are there; what is in them is not looked at.
+
+    Raises CheckpointError where one is missing or a stranger.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise no_manifest(folder)
+    manifest = read_manifest(folder, (folder / MANIFEST).read_bytes(), sha256=manifest_sha256)
+    manifest.check_names(folder, files_in(folder))
+    return manifest
 
 
 def read_progress(where: object, content: bytes) -> Progress:

@@ -25,12 +25,13 @@ class SavedCheckpoint:
 class Resumption:
     """What an attempt goes on from: its progress, a folder for the trainer, and all checkpoints up to there.
 
-    Without a folder it starts from the base.
+    `record` is the checkpoint's. Without one, and a folder, it starts from the base.
     """
 
     progress: Progress
     folder: Path | None
     saved: tuple[SavedCheckpoint, ...]
+    record: LiveCheckpoint | None = None
 
 
 def newest_whole(recorded: Sequence[LiveCheckpoint], *, fetched: Path, say: Callable[[str], None]) -> Resumption:
@@ -46,5 +47,6 @@ def newest_whole(recorded: Sequence[LiveCheckpoint], *, fetched: Path, say: Call
             say(f"Not resuming from step {record.step}: {error}")
             continue
         usable = [each for each in recorded if each.step <= record.step]
-        return Resumption(progress, folder, tuple(SavedCheckpoint(r.step, r.uri, r.is_milestone) for r in usable))
+        saved = tuple(SavedCheckpoint(r.step, r.uri, r.is_milestone) for r in usable)
+        return Resumption(progress, folder, saved, record)
     return Resumption(Progress(), None, ())

@@ -17,14 +17,18 @@ _PROBE_BYTES = 2**20
 
 
 @contextmanager
-def staging_folder(trial_folder: Path, attempt: int) -> Iterator[Path]:
+def staging_folder(trial_folder: Path, attempt: int, *, node: int = 0) -> Iterator[Path]:
     """A folder of this attempt, gone afterwards however that ends; what dead attempts left there is cleared.
+
+    Each `node` of a trial has one: their trial folders may be the same, or each on a disk of its own.
 
     A full disk ends the block with an OSError that says so: the libraries that write the files have other words.
     """
+    mine = f"staging-attempt-{attempt}"
     for left in staging_folders(trial_folder):
-        remove(left)
-    folder = trial_folder / f"staging-attempt-{attempt}"
+        if left.name != mine and not left.name.startswith(f"{mine}-"):
+            remove(left)
+    folder = trial_folder / (f"{mine}-node-{node}" if node else mine)
     folder.mkdir(parents=True)
     try:
         with naming_a_full_disk(folder):

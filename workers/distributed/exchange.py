@@ -58,13 +58,6 @@ def from_leader(what: T | None) -> T:
     return found
 
 
-def wait_for_all() -> None:
-    """Until every process is here."""
-    from accelerate.utils import wait_for_everyone
-
-    wait_for_everyone()
-
-
 def _gathered(what: T) -> list[T]:
     from accelerate.utils import gather_object
 

@@ -14,7 +14,9 @@ import traceback
 from pathlib import Path
 from typing import Any, cast
 
-from workers.distributed.processes import FollowerPlan, failure_file
+from workers.distributed.losses import Loss
+from workers.distributed.plans import FollowerPlan
+from workers.distributed.processes import failure_file
 from workers.failures import failure_class
 from workers.generation.engine import Engine, import_trl
 from workers.trial_data import open_trial_data
@@ -24,14 +26,14 @@ def main() -> int:
     # Who stops a trial may signal all of its processes. The leader ends it, after the step; with it, the followers.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    plan = FollowerPlan.read(Path(sys.argv[1]))
+    plan = FollowerPlan.model_validate_json(Path(sys.argv[1]).read_bytes())
     threading.Thread(target=_die_with_leader, name="lifeline", daemon=True).start()
     try:
         _follow(plan)
     except BaseException as error:
         traceback.print_exc()
-        failure = {"class": failure_class(error), "message": str(error) or type(error).__name__}
-        failure_file(plan.staging, int(os.environ["RANK"])).write_text(json.dumps(failure))
+        loss = Loss(failure_class(error), str(error) or type(error).__name__)
+        failure_file(plan.staging, int(os.environ["RANK"])).write_text(json.dumps(loss.as_dict()))
         return 1
     return 0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from workers.distributed.exchange import Decision, Ending, from_leader, wait_for_all, whole_block
+from workers.distributed.exchange import Decision, Ending, from_leader, whole_block
 from workers.evaluation.evaluator import Evaluator
 from workers.spec import TrialSpec
 from workers.training.block_observer import BlockObserver
@@ -44,9 +44,6 @@ class Following(TrainerCallback):
         self._score_as_decided(kwargs["model"])
         ending: Ending = from_leader(None)
         control.should_save, control.should_training_stop = ending.saves, ending.stops
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        wait_for_all()
 
     def _score_as_decided(self, model: Any) -> None:
         """Of sharded weights every process has a part, so all of them score."""

@@ -1,95 +1,72 @@
-"""Starting the followers of a trial, and ending all of its processes together.
+"""The followers of a trial on one node: started, watched, and ended together.
 
-The leader is the attempt's own process; followers are in its process group, so what ends the attempt ends them. A
-follower that dies takes the attempt with it: the others would wait for it until a time-out of the collective.
+They are in the process group of whoever starts them, so what ends that ends them. Their standard input tells them the
+same, should the group not be ended.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from workers.milestones import Progress
-from workers.spec import TrialSpec
+from workers.distributed.losses import Loss, most_telling
+from workers.distributed.plans import FollowerPlan, Rendezvous
+from workers.failures import class_of_death
+from workers.oom_kills import oom_kills
+from workers.spec import Execution
 
-_GRACE_SECONDS = 20.0  # for the leader to notice by itself that a follower has gone
-_NAMES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+GRACE_SECONDS = 20.0  # for a process to notice by itself that another has gone
+_SETTLING_SECONDS = 5.0  # in which processes that lost another, and that other, come to say so
+_LOOK_SECONDS = 0.2
 
-# What a follower's end means to the attempt: the class of its failure and a sentence.
-OnLoss = Callable[[str, str], None]
+Processes = Mapping[int, subprocess.Popen[bytes]]
+"""By rank."""
 
 
 @dataclass(frozen=True)
-class FollowerPlan:
-    """All that a follower needs to take part, as it is written to a file for it."""
+class Ranks:
+    """The numbers of one node's processes among all of the trial's, which are equally many on each node."""
 
-    spec: TrialSpec
-    engine: str
-    base_folder: Path
-    checkpoint: Path | None
-    progress: Progress
-    staging: Path
-
-    def write(self, file: Path) -> None:
-        plan = asdict(self) | {"spec": self.spec.model_dump(mode="json"), "progress": self.progress.as_dict()}
-        file.write_text(json.dumps({name: _plain(value) for name, value in plan.items()}))
+    node: int
+    nodes: int
+    per_node: int
+    on_cpus: bool
 
     @classmethod
-    def read(cls, file: Path) -> FollowerPlan:
-        plan = json.loads(file.read_text())
-        return cls(
-            spec=TrialSpec.model_validate(plan["spec"]),
-            engine=plan["engine"],
-            base_folder=Path(plan["base_folder"]),
-            checkpoint=Path(plan["checkpoint"]) if plan["checkpoint"] else None,
-            progress=Progress(**plan["progress"]),
-            staging=Path(plan["staging"]),
-        )
+    def of(cls, execution: Execution, *, node: int) -> Ranks:
+        nodes = execution.num_nodes
+        return cls(node, nodes, execution.num_processes // nodes, on_cpus=not execution.gpus)
+
+    @property
+    def all(self) -> range:
+        return range(self.node * self.per_node, (self.node + 1) * self.per_node)
+
+    def variables(self, rank: int, rendezvous: Rendezvous) -> dict[str, str]:
+        """What torch.distributed, accelerate and vLLM read from the environment."""
+        return {
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank - self.all[0]),
+            "GROUP_RANK": str(self.node),
+            "WORLD_SIZE": str(self.nodes * self.per_node),
+            "LOCAL_WORLD_SIZE": str(self.per_node),
+            "MASTER_ADDR": rendezvous.address,
+            "MASTER_PORT": str(rendezvous.port),
+            # Else accelerate numbers the CPUs as if they were GPUs, and torch loads no optimizer's state onto "cpu:0".
+            **({"ACCELERATE_TORCH_DEVICE": "cpu"} if self.on_cpus else {}),
+        }
 
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
-
-
-@contextmanager
-def followers(plan: FollowerPlan, *, on_loss: OnLoss) -> Iterator[None]:
-    """The other processes of the trial, while the block runs; none where it has one process.
-
-    `on_loss` is called from a thread, with the class of the failure and what happened, if one of them ends early and
-    the leader does not notice; it must end this process.
-    """
-    count = plan.spec.execution.num_processes
-    if count == 1:
-        yield
-        return
+def start_followers(plan: FollowerPlan, ranks: Ranks, rendezvous: Rendezvous) -> Processes:
+    """A process for each rank of the node but the leader's, 0."""
     file = plan.staging / "followers.json"
-    plan.write(file)
-    common = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1"}
-    with _reserved_port() as port:
-        common["MASTER_PORT"] = str(port)
-        before = {name: os.environ[name] for name in _NAMES if name in os.environ}
-        os.environ |= common | {"RANK": "0", "LOCAL_RANK": "0"}
-        processes = [_start(rank, file, common) for rank in range(1, count)]
-        is_over = threading.Event()
-        watch = threading.Thread(target=_watch, args=(processes, plan.staging, is_over, on_loss), daemon=True)
-        watch.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            _end(processes)
-            for name in _NAMES:
-                os.environ.pop(name, None)
-            os.environ |= before
+    file.write_text(plan.model_dump_json())
+    return {rank: _start(file, ranks.variables(rank, rendezvous)) for rank in ranks.all if rank != 0}
 
 
 def failure_file(staging: Path, rank: int) -> Path:
@@ -97,39 +74,31 @@ def failure_file(staging: Path, rank: int) -> Path:
     return staging / f"follower-{rank}.failure.json"
 
 
-def _start(rank: int, file: Path, common: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  (our own interpreter, our own arguments)
-        [sys.executable, "-m", "workers.distributed.follower", str(file)],
-        stdin=subprocess.PIPE,  # its end tells the follower that the leader is gone
-        env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-    )
+def wait_for_followers(processes: Processes, staging: Path) -> Loss | None:
+    """Until all have ended, or one is lost: then the loss, the most telling one of a few seconds."""
+    killed_before, settled_at = oom_kills(), None
+    while True:
+        is_over = all(process.poll() is not None for process in processes.values())
+        was_out_of_memory = oom_kills() != killed_before
+        losses = [
+            _loss(staging, rank, process.returncode, was_out_of_memory=was_out_of_memory)
+            for rank, process in processes.items()
+            if process.returncode not in (None, 0)
+        ]
+        if losses and settled_at is None:
+            settled_at = time.monotonic() + _SETTLING_SECONDS
+        has_settled = settled_at is not None and time.monotonic() > settled_at
+        if is_over or has_settled or any(each.is_telling for each in losses):
+            return most_telling(losses)
+        time.sleep(_LOOK_SECONDS)
 
 
-def _watch(
-    processes: Sequence[subprocess.Popen[bytes]], staging: Path, is_over: threading.Event, on_loss: OnLoss
-) -> None:
-    while not is_over.wait(0.5):
-        lost = [(rank, process) for rank, process in enumerate(processes, start=1) if process.poll() not in (None, 0)]
-        if lost:
-            if not is_over.wait(_GRACE_SECONDS):
-                rank, process = lost[0]
-                on_loss(*_what_happened(staging, rank, process.returncode))
-            return
-
-
-def _what_happened(staging: Path, rank: int, status: int) -> tuple[str, str]:
-    file = failure_file(staging, rank)
-    if file.exists():
-        failure = json.loads(file.read_text())
-        return failure["class"], f"process {rank} of the trial: {failure['message']}"
-    return "code", f"process {rank} of the trial ended with status {status} and left no reason; see its log"
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def end_followers(processes: Processes, *, within_seconds: float) -> None:
     """Let them finish by themselves, for a while."""
-    for process in processes:
+    deadline = time.monotonic() + within_seconds
+    for process in processes.values():
         try:
-            process.wait(_GRACE_SECONDS)
+            process.wait(max(deadline - time.monotonic(), 0.0))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -137,10 +106,18 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.stdin.close()
 
 
-@contextmanager
-def _reserved_port() -> Iterator[int]:
-    """A port that no other trial of the host is given while this one holds it; its own rendezvous may bind it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
+def _start(plan: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  (our own interpreter, our own arguments)
+        [sys.executable, "-m", "workers.distributed.follower", str(plan)],
+        stdin=subprocess.PIPE,  # its end tells the follower that who started it is gone
+        env=os.environ | variables,
+    )
+
+
+def _loss(staging: Path, rank: int, status: int, *, was_out_of_memory: bool) -> Loss:
+    file = failure_file(staging, rank)
+    if file.exists():
+        told = Loss(**json.loads(file.read_text()))
+        return Loss(told.failure, f"Process {rank} of the trial: {told.message}")
+    failure, message = class_of_death(status, "", was_out_of_memory=was_out_of_memory)
+    return Loss(failure, f"Process {rank} of the trial: {message}")

@@ -56,6 +56,11 @@ class Execution(Strict):
         return COLOCATED_MEMORY_SHARE if self.server_gpus is None else SERVER_MEMORY_SHARE
 
     @property
+    def num_nodes(self) -> int:
+        """Machines that a trial is on, with as many of its processes on each."""
+        return self.nodes or 1
+
+    @property
     def num_processes(self) -> int:
         """Processes that train together: one on each GPU but the server's."""
         return max(self.gpus or 0, 1) if self.gpus else self.processes

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,14 @@ class _BlockTrainer:
     def get_decay_parameter_names(self, model: Any) -> list[str]:
         """All of them, as AdamW has it and the study did; transformers would leave out biases and norms."""
         return [name for name, _ in model.named_parameters()]
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        """Those of all processes, written by the first like all else: what others write may be on other machines."""
+        with TemporaryDirectory(dir=self.args.output_dir) as own:
+            super()._save_rng_state(own)  # type: ignore[misc]
+            states = gather_object([(file.name, file.read_bytes()) for file in Path(own).iterdir()])
+        for name, content in states if self.accelerator.is_main_process else ():
+            (Path(output_dir) / name).write_bytes(content)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """The completions of the next pass. TRL's own would take its dataset's prompts, and shuffle the block."""

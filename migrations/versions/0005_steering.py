@@ -1,4 +1,4 @@
-"""What a person asks of trials while they run, who launches a sweep, on which nodes, and what it was planned to cost.
+"""What a person asks of trials while they run, who launches a sweep, on which nodes, who is told, and the planned cost.
 
 Revision 0005, after 0004. Nothing was asked of the trials that are there. There is no way down: the backup made before
 an upgrade is the way back.
@@ -60,6 +60,15 @@ def upgrade() -> None:
         batch.add_column(sa.Column("node_id", sa.String(80), nullable=True))
         batch.drop_constraint(op.f("ck_attempt_runs_on_these_tables"), type_="check")
         batch.create_check_constraint(op.f("ck_attempt_runs_on_these_tables"), RUNS_ON_THESE_TABLES)
+    op.create_table(
+        "webhook",
+        sa.Column("sweep_id", COUNT, nullable=False),
+        sa.Column("receiver", sa.String(300), nullable=False),
+        sa.Column("told_through_at", UtcDateTime(timezone=True), nullable=False),
+        sa.Column("last_event", sa.String(300), nullable=False, server_default=""),
+        sa.ForeignKeyConstraint(["sweep_id"], ["sweep.id"], name=op.f("fk_webhook_sweep_id_sweep")),
+        sa.PrimaryKeyConstraint("sweep_id", "receiver", name=op.f("pk_webhook")),
+    )
     for view in VIEWS:
         op.execute(files("migrations").joinpath("views", revision, f"{view}.sql").read_text())
 

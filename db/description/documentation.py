@@ -43,6 +43,7 @@ _IN_DIAGRAM = {
     "sweep": ("name", "question"),
     "trial": ("state", "model", "seed", "tau", "group_size"),
     "sweep_trial": ("position", "budget_last"),
+    "webhook": ("told_through_at", "last_event"),
     "model": ("name", "num_params", "weights_sha256"),
     "data_set": ("name", "sha256"),
     "problem": ("position", "sha256"),

@@ -9,6 +9,7 @@ is committed.
   and are delivered in order when it is back.
 * `SteeringStore` is a person's side: pausing, resuming, cancelling, trying again, whether trials run or not.
 * `DriverStore` is what keeps two drivers from one sweep.
+* `WebhookStore` is how far each receiver of a sweep's events has confirmed them.
 * `ImportStore` writes runs that another program recorded, all of a file or nothing.
 * `FitStore` keeps fits, which are never changed.
 """
@@ -19,6 +20,7 @@ from db.store.fits import FitStore
 from db.store.imports import ImportStore
 from db.store.plan import PlanStore, Registration
 from db.store.steering import SteeringStore
+from db.store.webhooks import WebhookStore
 
 __all__ = [
     "AttemptStore",
@@ -28,5 +30,6 @@ __all__ = [
     "PlanStore",
     "Registration",
     "SteeringStore",
+    "WebhookStore",
     "claim",
 ]

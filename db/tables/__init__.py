@@ -6,7 +6,7 @@ double precision, because 1e19 does not fit a 64-bit integer; `_at` columns are 
 
 from db.tables.base import Base
 from db.tables.fits import Fit, FitCheck, FitForm, FitHoldout, FitParameter, FitPoint
-from db.tables.plan import Sweep, SweepTrial, Trial
+from db.tables.plan import Sweep, SweepTrial, Trial, Webhook
 from db.tables.results import Checkpoint, Evaluation, EvaluationItem, Step
 from db.tables.runs import Attempt, DataSet, ImportFile, Model, Problem
 
@@ -30,4 +30,5 @@ __all__ = [
     "Sweep",
     "SweepTrial",
     "Trial",
+    "Webhook",
 ]

@@ -157,3 +157,21 @@ class SweepTrial(Base):
     planned_gpu_hours: Mapped[float | None] = mapped_column(
         comment="GPU-hours that the same plan reckoned for it; NULL: no GPUs, or not planned."
     )
+
+
+class Webhook(Base):
+    __tablename__ = "webhook"
+    __table_args__ = (
+        {"comment": "Where the events of a sweep are told, and how far each receiver has confirmed them."},
+    )
+
+    sweep_id: Mapped[int] = mapped_column(ForeignKey("sweep.id"), primary_key=True, comment="The sweep.")
+    receiver: Mapped[str] = mapped_column(
+        String(300), primary_key=True, comment="Its host and port, with #2 for the second one there. Never its URL."
+    )
+    told_through_at: Mapped[datetime] = mapped_column(
+        default=database_now(), comment="When the last event happened that it confirmed; at first, when it was named."
+    )
+    last_event: Mapped[str] = mapped_column(
+        String(300), default="", server_default="", comment="That event, the last one of that moment; empty: none yet."
+    )

@@ -14,8 +14,9 @@ from db.errors import DatabaseError, SchemaVersionError
 
 # Not Alembic's usual name: other programs may keep their own history in the same database.
 VERSION_TABLE = "rlsweep_alembic_version"
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 HEAD_REVISION = REVISIONS[-1]
+VIEWS_REVISION = "0005"  # the last one that changed a view
 # Every revision has had them; another program's database does not hold all four.
 _OURS = {"sweep", "trial", "attempt", "step"}
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 
 from sqlalchemy import Connection, inspect, text
 
-from db.upkeep.revisions import HEAD_REVISION
+from db.upkeep.revisions import VIEWS_REVISION
 from db.views import views
 
 # A standby makes nothing, and neither does a role that may not; the columns are compared there.
@@ -24,7 +24,7 @@ _MAY_COMPARE = "SELECT NOT pg_is_in_recovery() AND has_database_privilege(curren
 @cache
 def definitions() -> dict[str, str]:
     """The text of every view by name; what a view reads from comes before it."""
-    folder = files("migrations").joinpath("views", HEAD_REVISION)
+    folder = files("migrations").joinpath("views", VIEWS_REVISION)
     found = {name: _statement(folder.joinpath(f"{name}.sql").read_text()) for name in views.tables}
     reading = {name: _words(statement) & (found.keys() - {name}) for name, statement in found.items()}
     return {name: found[name] for name in TopologicalSorter(reading).static_order()}

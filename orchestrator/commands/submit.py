@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -63,17 +64,17 @@ def command(
     if detach:
         _send(console, file, loaded, overrides or (), database=database, artifacts=artifacts, address=address)
         return
-    interrupted, limit, ended = _submit(console, loaded, database=database, artifacts=artifacts, address=address)
-    if interrupted:
+    oversight, ended = _submit(console, loaded, database=database, artifacts=artifacts, address=address)
+    if oversight.is_interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
     if not are_done(ended):
-        raise typer.Exit(EXIT_AT_LIMIT if limit else EXIT_SOME_FAILED)
+        raise typer.Exit(EXIT_AT_LIMIT if oversight.limit else EXIT_SOME_FAILED)
 
 
 def _submit(
     console: Console, loaded: LoadedSweep, *, database: str | None, artifacts: str | None, address: str | None
-) -> tuple[bool, str | None, list[TrialRow]]:
-    """Drive the sweep: whether it was interrupted, the limit that it reached, and how its trials stand at the end."""
+) -> tuple[Oversight, list[TrialRow]]:
+    """Drive the sweep: what its driver has found, and how its trials stand at the end."""
     from db.database import check_place, database_exists, open_database, resolve_url
     from db.reader import Reader
     from db.store import DriverStore
@@ -82,6 +83,8 @@ def _submit(
     from orchestrator.launching.launches import launches_of
     from orchestrator.launching.oversight import driver_of
     from orchestrator.machine import check_machine
+    from orchestrator.notifying.receivers import receivers_of
+    from orchestrator.notifying.telling import notifying
     from orchestrator.planned_execution import as_planned, planned_costs
     from orchestrator.planning.local_data import check_all_local_data
     from orchestrator.registration import all_succeeded, register, remaining
@@ -93,6 +96,7 @@ def _submit(
     url = resolve_url(database)
 
     # What can be refused is refused before anything is written.
+    receivers = receivers_of(loaded.sweep.notify)
     check_place(url)
     if address is None and not (database_exists(url) and all_succeeded(open_database(url), loaded.trials)):
         check_machine([trial.spec.execution for trial in loaded.trials])
@@ -103,15 +107,17 @@ def _submit(
     registration = register(engine, loaded, planned_costs(loaded))
     reader = Reader(engine)
     sweep, limits = reader.sweep(loaded.sweep.name), loaded.sweep.limits
-    with driver_of(engine, sweep.id, limits=limits, cluster=address) as oversight:
+    with (
+        driver_of(engine, sweep.id, limits=limits, cluster=address) as oversight,
+        notifying(engine, sweep.id, receivers, why_stopped=oversight.why_stopped, say=console.print),
+    ):
         left = remaining(engine, sweep.id)
         announce(console, sweep, registration, left)
         warn_of_missing_scores(console, engine, reader.trials(sweep.id), left=left, trials=loaded.trials)
-        interrupted = False
         if any(row.hold is None for row in left) and not oversight.limit:
             launches = launches_of(left, registration, loaded.trials, places)
             at_once = limits.concurrent_trials
-            interrupted = _run(
+            _run(
                 console,
                 engine,
                 sweep,
@@ -123,8 +129,8 @@ def _submit(
                 oversight=oversight,
             )
         ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
-        conclude(console, engine, sweep, ended, interrupted=interrupted, limit=oversight.limit)
-    return interrupted, oversight.limit, ended
+        conclude(console, engine, sweep, ended, interrupted=oversight.is_interrupted, limit=oversight.limit)
+    return oversight, ended
 
 
 def _send(
@@ -141,14 +147,24 @@ def _send(
     from db.database import resolve_url
     from db.errors import SpecError
     from orchestrator.launching.jobs import send
+    from orchestrator.notifying.receivers import receivers_of, variables_of
     from orchestrator.sweepfile.self_contained import self_contained
 
     if address is None or not address.startswith(("http://", "https://")):
         raise SpecError("--detach needs the address of the cluster's dashboard, as in --address http://10.0.0.1:8265.")
     if artifacts is None:
         raise SpecError("--detach needs --artifacts: a folder that all nodes of the cluster see, or a store's URL.")
-    name, text = loaded.sweep.name, self_contained(file, overrides)
-    job = send(name, text=text, options=["--artifacts", artifacts], database=resolve_url(database), address=address)
+    name, text, hooks = loaded.sweep.name, self_contained(file, overrides), loaded.sweep.notify
+    environment = {variable: os.environ.get(variable, "") for variable in variables_of(hooks)}
+    receivers_of(hooks)
+    job = send(
+        name,
+        text=text,
+        options=["--artifacts", artifacts],
+        database=resolve_url(database),
+        environment=environment,
+        address=address,
+    )
     console.print(f"Sweep {name} is with the cluster at {address}, as job {job}.", highlight=False)
     console.print(f"Next: rlsweep logs {name} -f   (or: rlsweep status {name} --watch, pause, cancel)", highlight=False)
 
@@ -164,8 +180,8 @@ def _run(
     limit: int | None,
     places: ArtifactPlaces,
     oversight: Oversight,
-) -> bool:
-    """Run what is left and say how it went; returns whether it was interrupted."""
+) -> None:
+    """Run what is left and say how it went."""
     from db.reader import Reader
     from orchestrator.launching.drive import drive
     from orchestrator.machine import trials_at_a_time
@@ -178,7 +194,7 @@ def _run(
         console.print(f"Starting Ray; {at_a_time} trial{'s' * (at_a_time > 1)} at a time.", highlight=False)
     started = time.monotonic()
     reader = Reader(engine)
-    interrupted = drive(
+    drive(
         engine,
         launches,
         retry=retry,
@@ -197,7 +213,6 @@ def _run(
     )
     ended = _once_the_database_is_there(console, lambda: reader.trials(sweep.id))
     summarise(console, sweep, ended, seconds=time.monotonic() - started)
-    return interrupted
 
 
 def _once_the_database_is_there(console: Console, read: Callable[[], list[TrialRow]]) -> list[TrialRow]:

@@ -40,13 +40,13 @@ def drive(
     ray_folder: Path,
     oversight: Oversight,
     watch: Callable[[threading.Event], None],
-) -> bool:
+) -> None:
     """Run trials until none is left; `watch` is called with an event that says when that is so.
 
     `address` is that of a Ray cluster, None for a Ray of its own; `at_a_time` is None where the cluster decides.
 
-    Returns whether it was interrupted. The first Ctrl-C asks the trials to save a checkpoint and stop; the second
-    stops them at once. A driver that was replaced launches nothing more, and the attempts it launched end.
+    The first Ctrl-C, of which `oversight` tells, asks the trials to save a checkpoint and stop; the second stops them
+    at once. A driver that was replaced launches nothing more, and the attempts it launched end.
     """
     store, sweep_id = PlanStore(engine), launches[0].sweep_id
     interrupted = threading.Event()
@@ -61,12 +61,12 @@ def drive(
                 if not (interrupted.is_set() or oversight.limit or oversight.is_replaced):
                     _waiting(lambda: _end_the_hopeless(engine, launches))
         finally:
+            oversight.is_interrupted = interrupted.is_set()
             shutil.rmtree(ray_folder, ignore_errors=True)  # Ray's own notes; nothing of ours is in them
             if not oversight.is_replaced:
                 _waiting(lambda: _leave(store, sweep_id, launches))
     if oversight.is_replaced:
         raise SweepIsDriven("Another driver has taken over this sweep: this one was not heard of for too long.")
-    return interrupted.is_set()
 
 
 @contextmanager

@@ -1,17 +1,18 @@
 """A driver that runs on the cluster itself, as a Ray job, while nobody waits for it.
 
-What is sent is the sweep file, this driver's code, and the database's URL in a file beside it: the settings of a job
-are shown to everybody who may look at the cluster, the files that it works with are not.
+What is sent is the sweep file, this driver's code, and in a file beside it what is secret, such as the database's URL:
+the settings of a job are shown to everybody who may look at the cluster, the files that it works with are not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import shlex
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,18 +21,21 @@ from sqlalchemy import URL
 
 from db.errors import DatabaseError, EnvironmentProblem
 from orchestrator.launching.cluster import code_for_nodes
-from orchestrator.launching.sent_job import DATABASE_FILE, SWEEP_FILE, JobPlace
+from orchestrator.launching.sent_job import ENVIRONMENT_FILE, SWEEP_FILE, JobPlace
 
 _START_SECONDS = 120.0  # its code goes to the head node first
 _MOMENT_SECONDS = 3.0
 _POLL_SECONDS = 0.5
 
 
-def send(sweep: str, *, text: str, options: Sequence[str], database: URL, address: str) -> str:
+def send(
+    sweep: str, *, text: str, options: Sequence[str], database: URL, environment: Mapping[str, str], address: str
+) -> str:
     """Start a driver of the sweep whose file has this text, on the cluster; returns the number of its job.
 
-    `options` are those of `submit`; `address` is that of the cluster's dashboard, as in http://10.0.0.1:8265. Raises
-    DatabaseError for a database that the cluster could not reach, EnvironmentProblem where the cluster says no.
+    `options` are those of `submit`; `environment` are variables that it takes its secrets from; `address` is that of
+    the cluster's dashboard, as in http://10.0.0.1:8265. Raises DatabaseError for a database that the cluster could not
+    reach, EnvironmentProblem where the cluster says no.
     """
     if database.get_backend_name() == "sqlite":
         raise DatabaseError(
@@ -42,16 +46,16 @@ def send(sweep: str, *, text: str, options: Sequence[str], database: URL, addres
     job = f"rlsweep-{sweep}-{secrets.token_hex(3)}"
     with tempfile.TemporaryDirectory(prefix="rlsweep-job-") as folder:
         (Path(folder) / SWEEP_FILE).write_text(text)
-        secret = Path(folder) / DATABASE_FILE
+        secret = Path(folder) / ENVIRONMENT_FILE
         secret.touch(mode=0o600)
-        secret.write_text(database.render_as_string(hide_password=False))
+        secret.write_text(json.dumps({**environment, "RLSWEEP_DB": database.render_as_string(hide_password=False)}))
         code = code_for_nodes()
-        environment = code.pop("env_vars") | JobPlace(job, address).environment
+        shown = code.pop("env_vars") | JobPlace(job, address).environment
         submit = partial(
             client.submit_job,
             entrypoint=shlex.join(["python", "-m", "orchestrator.launching.sent_job", *options]),
             submission_id=job,
-            runtime_env={"working_dir": folder, "env_vars": environment, **code},
+            runtime_env={"working_dir": folder, "env_vars": shown, **code},
         )
         try:
             _once_the_cluster_is_up(submit)

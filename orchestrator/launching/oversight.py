@@ -34,7 +34,16 @@ class Oversight:
     """What was found so far. `limit`: the limit that was reached, in a sentence; `is_replaced`: by another driver."""
 
     limit: str | None = None
+    is_interrupted: bool = False
     is_replaced: bool = False
+
+    def why_stopped(self) -> str | None:
+        """Why trials may be left without an end, in a sentence; None where another driver goes on with them."""
+        if self.is_replaced:
+            return None
+        if self.limit:
+            return f"A limit is reached: {self.limit}."
+        return "Its driver was interrupted." if self.is_interrupted else "Its driver has ended."
 
 
 @contextmanager

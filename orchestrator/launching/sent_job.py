@@ -5,13 +5,14 @@ It is `rlsweep submit` of the sweep file there, on the cluster that it finds its
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 SWEEP_FILE = "sweep.yaml"
-DATABASE_FILE = "database-url"
+ENVIRONMENT_FILE = "environment.json"
 
 _JOB, _ADDRESS = "RLSWEEP_JOB", "RLSWEEP_JOB_ADDRESS"
 
@@ -38,7 +39,7 @@ def this_job() -> JobPlace | None:
 def main() -> None:
     from orchestrator import cli
 
-    os.environ["RLSWEEP_DB"] = Path(DATABASE_FILE).read_text()
+    os.environ |= json.loads(Path(ENVIRONMENT_FILE).read_text())
     sys.argv = ["rlsweep", "submit", str(Path(SWEEP_FILE).absolute()), "--address", "auto", *sys.argv[1:]]
     # Ray deletes the folder that was sent. What stays on this machine, where only checkpoints go to a store, is found
     # again by the next job.

@@ -18,7 +18,7 @@ EXAMPLES = {
     "evaluations": "`evaluations: [{benchmark: heldout}]`",
 }
 # The one value that somebody means who writes it in place of the mapping.
-_FROM_ONE_VALUE = {"Data": "train", "ModelEntry": "source", "Lora": "rank", "RetryPolicy": "max"}
+_FROM_ONE_VALUE = {"Data": "train", "ModelEntry": "source", "Lora": "rank", "RetryPolicy": "max", "Hook": "url"}
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 _MOST_SHOWN = 60
 

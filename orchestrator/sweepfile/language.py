@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from orchestrator.sweepfile.algorithms import REFUSED
+from orchestrator.sweepfile.notify import Hook
 from orchestrator.sweepfile.places import reason_against
 from orchestrator.sweepfile.retry import Retry
 from orchestrator.sweepfile.running import Checkpoints, Expected, Limits, ResourceRule
@@ -184,4 +185,5 @@ class SweepFile(Strict):
     retry: Retry = Retry()
     limits: Limits = Limits()
     checkpoints: Checkpoints = Checkpoints()
+    notify: list[Hook] = Field(default_factory=list)
     fit: FitSettings | None = None

@@ -1,12 +1,17 @@
-"""One sweep whose trials end in three other ways: short of GPU memory at first, stopped by a health gate, destroyed."""
+"""One sweep whose trials end in three other ways: short of GPU memory at first, stopped by a health gate, destroyed.
+
+A receiver of webhooks is told of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestrator.notifying.delivery import SIGNATURE, signature
 from tests.e2e.command_line import CommandLine, tiny_folder
+from tests.webhook_receiver import WebhookReceiver, webhook_receiver
 
 # Python runs this in every process at its start. In trial 1's own it puts a limit where a GPU would have one: on the
 # sequences that are trained on at once, 32 of an update; torch raises the same there. The warm-up has 128.
@@ -26,17 +31,31 @@ RULES = """[
   {if: {seed: 3}, set: {optimizer.learning_rate: 1e30}},
 ]"""
 SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1, 2, 3]", "--set", "budgets.at=[4]")
+NOTIFY = (
+    "[{url_env: HOOK, secret_env: HOOK_SECRET, events: [attempt_failed, trial_failed, trial_stopped, sweep_finished]}]"
+)
+SECRET = "s3cret-of-the-hook"
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory, made_models: Path) -> tuple[CommandLine, str]:
+def receiver() -> Iterator[WebhookReceiver]:
+    with webhook_receiver() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def ended(
+    tmp_path_factory: pytest.TempPathFactory, made_models: Path, receiver: WebhookReceiver
+) -> tuple[CommandLine, str]:
     """The folder, and what the command printed."""
     rlsweep = tiny_folder(tmp_path_factory.mktemp("ends"), made_models)
     (rlsweep.folder / "fault").mkdir()
     (rlsweep.folder / "fault" / "sitecustomize.py").write_text(FAULT)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(rlsweep.folder / "fault"))
-        done = rlsweep.run(*SUBMIT, "--set", f"axes.when={RULES}")
+        environment.setenv("HOOK", receiver.url)
+        environment.setenv("HOOK_SECRET", SECRET)
+        done = rlsweep.run(*SUBMIT, "--set", f"axes.when={RULES}", "--set", f"notify={NOTIFY}")
     assert done.returncode == 3, done.stdout + done.stderr
     return rlsweep, done.stdout
 
@@ -67,3 +86,31 @@ def test_a_trial_whose_learning_rate_destroys_it_fails_with_its_reason(ended: tu
     assert row[:2] == ("failed", "numerical")
     assert "After step 1 the policy's probabilities are not numbers" in row[2]
     assert f"Trial 3 failed: {row[2]}"[:40] in output
+
+
+def test_a_receiver_is_told_of_every_end_that_it_asked_for_and_signed(
+    ended: tuple[CommandLine, str], receiver: WebhookReceiver
+) -> None:
+    _, output = ended
+    told = [(event["event"], event["trial"], event["class"] or event["outcome"]) for event in receiver.events]
+    assert sorted(told[:-1], key=str) == [
+        ("attempt_failed", 1, "gpu_memory"),
+        ("attempt_failed", 1, "gpu_memory"),
+        ("attempt_failed", 3, "numerical"),
+        ("trial_failed", 3, "numerical"),
+        ("trial_stopped", 2, "entropy_collapse"),
+    ]
+    assert told[-1] == ("sweep_finished", None, None)
+    for headers, body in receiver.came:
+        sent_at = int(headers[SIGNATURE].partition(",")[0].removeprefix("t="))
+        assert headers[SIGNATURE] == signature(SECRET.encode(), body, timestamp=sent_at)
+    assert "was not told" not in output
+
+
+def test_neither_the_url_nor_the_secret_of_a_receiver_is_in_any_file(
+    ended: tuple[CommandLine, str], receiver: WebhookReceiver
+) -> None:
+    rlsweep, _ = ended
+    files = [path for path in rlsweep.folder.rglob("*") if path.is_file()]
+    assert any(receiver.host.encode() in path.read_bytes() for path in files), "it is known by host and port"
+    assert [path for path in files if SECRET.encode() in path.read_bytes() or b"T0KEN" in path.read_bytes()] == []

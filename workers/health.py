@@ -106,7 +106,7 @@ def watch_for_stall(heartbeat: Heartbeat, *, minutes: float, on_stall: Callable[
         while not is_over.wait(min(minutes * 60 / 10, 30.0)):
             silence = (time.monotonic() - heartbeat.seen_at) / 60
             if silence >= minutes:
-                on_stall(f"no step and no score for {silence:.0f} minutes, and health.stall_minutes is {minutes:g}")
+                on_stall(f"no step and no score for {silence:.3g} minutes, and health.stall_minutes is {minutes:g}")
                 return
 
     threading.Thread(target=watch, name="stall", daemon=True).start()

@@ -106,8 +106,10 @@ class ClusterPlace(Place):
     def kill_database(self) -> bool:
         """The server and every process that serves a connection; it is started again after some seconds."""
         server = psutil.Process(self._server.process_id)
-        for process in [server, *server.children(recursive=True)]:
+        killed = [server, *server.children(recursive=True)]
+        for process in killed:
             kill(process.pid)
+        psutil.wait_procs(killed, timeout=10)  # else one that is still dying is taken for one that runs
         time.sleep(self.moments.uniform(0.0, _AWAY_SECONDS))
         with unmarked():
             self._server.start()

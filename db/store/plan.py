@@ -231,18 +231,19 @@ class PlanStore:
             )
 
     def fail(self, trial_id: int, *, message: str) -> None:
-        """Give up a trial; the message goes to its last attempt, where that has an end."""
-        last = select(Trial.attempts).where(Trial.id == trial_id).scalar_subquery()
+        """Give up a trial, if its last attempt has not; the message goes to that one."""
+        failed = select(Trial.attempts).where(Trial.id == trial_id, Trial.state == TrialState.FAILED)
         with begin_write(self._engine) as connection:
-            given_up = connection.execute(
+            connection.execute(
                 update(Trial)
                 .where(Trial.id == trial_id, Trial.state.not_in((*FINAL_TRIAL_STATES, TrialState.RUNNING)))
                 .values(state=TrialState.FAILED, finished_at=database_now())
             )
-            if given_up.rowcount:
-                connection.execute(
-                    update(Attempt).where(Attempt.trial_id == trial_id, Attempt.number == last).values(message=message)
-                )
+            connection.execute(
+                update(Attempt)
+                .where(Attempt.trial_id == trial_id, Attempt.number == failed.scalar_subquery())
+                .values(message=message)
+            )
 
     def _any(self, whose: ColumnElement[bool]) -> bool:
         with self._engine.connect() as connection:

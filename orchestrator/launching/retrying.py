@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db.store.plan import EndedAttempt
-from orchestrator.sweepfile.retry import Retry
+from orchestrator.sweepfile.retry import Retry, RetryPolicy
 
 _LONGEST_PAUSE_SECONDS = 3600.0
 
@@ -35,11 +35,18 @@ def verdict(attempts: Sequence[EndedAttempt], retry: Retry) -> Verdict:
     policy = retry.of(last.failure_class)
     alike = [each for each in streak if each.failure_class == last.failure_class]
     if len(alike) > policy.max:
-        allowed = f"retry.{last.failure_class}.max is {policy.max}, and it made no progress in between."
-        return Verdict(given_up=f"{last.message or last.failure_class} Not tried again: {allowed}")
+        return Verdict(given_up=_given_up(last.message or last.failure_class, last.failure_class, policy))
     pause = min(policy.backoff_seconds * 2 ** (len(alike) - 1), _LONGEST_PAUSE_SECONDS)
     avoid = [each.node_id for each in streak if each.node_id and _excludes(each, retry)]
     return Verdict(wait_seconds=max(pause - last.seconds_ago, 0.0), avoid=tuple(dict.fromkeys(avoid)))
+
+
+def _given_up(message: str, failure_class: str, policy: RetryPolicy) -> str:
+    """One that is not tried again at all needs no other reason than its own."""
+    if not policy.max:
+        return message
+    ended = message if message.endswith((".", "!", "?")) else f"{message}."
+    return f"{ended} Not tried again: retry.{failure_class}.max is {policy.max}, and it made no progress in between."
 
 
 def _without_progress(attempts: Sequence[EndedAttempt]) -> list[EndedAttempt]:

@@ -18,7 +18,7 @@ from db.states import TrialState
 from db.store.leases import GRACE_SECONDS
 from db.tables import Attempt, Sweep, SweepTrial, Trial
 from db.types import database_now, leases_end_before
-from db.views import learning_curve, live_checkpoint, live_step, trial_status
+from db.views import flop_ledger, learning_curve, live_checkpoint, live_step, trial_status
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,12 @@ class Reader:
     def attempts(self, trial_id: int) -> list[RowMapping]:
         """All attempts at a trial, the first one first."""
         statement = select(*Attempt.__table__.columns).where(Attempt.trial_id == trial_id).order_by(Attempt.number)
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).mappings())
+
+    def attempt_costs(self, trial_id: int) -> list[RowMapping]:
+        """What the attempts at a trial cost, in the same order: rows of `flop_ledger`."""
+        statement = select(flop_ledger).where(flop_ledger.c.trial_id == trial_id).order_by(flop_ledger.c.attempt)
         with self._engine.connect() as connection:
             return list(connection.execute(statement).mappings())
 

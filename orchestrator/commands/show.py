@@ -24,11 +24,12 @@ def command(
 
     reader = Reader(open_database(resolve_url(database), create=False))
     details = reader.trial(trial)
-    attempts = [dict(row) for row in reader.attempts(trial)]
+    costs = {row["attempt"]: row for row in reader.attempt_costs(trial)}
+    attempts = [{**costs[row["number"]], **row} for row in reader.attempts(trial)]
     curve = [dict(row) for row in reader.curve([trial])]
     if as_json:
         typer.echo(json.dumps({"trial": details, "attempts": attempts, "curve": curve}, indent=1, default=str))
         return
     from rich.console import Console
 
-    print_trial_page(Console(), details, attempts, curve)
+    print_trial_page(Console(), details, attempts, curve, now=reader.now())

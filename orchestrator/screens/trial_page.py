@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
+
+from orchestrator.screens.attempt_table import attempt_table
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 
@@ -17,11 +19,13 @@ def print_trial_page(
     trial: Mapping[str, Any],
     attempts: Sequence[Mapping[str, Any]],
     curve: Sequence[Mapping[str, Any]],
+    *,
+    now: datetime,
 ) -> None:
     """Print a trial for a person; `--json` has everything."""
     console.print(f"Trial {trial['id']}: {_description(trial)}", highlight=False, markup=False)
     console.print(f"State: {trial['state']}.  Identity: {trial['science_hash']}", highlight=False)
-    console.print(_attempt_table(attempts))
+    console.print(attempt_table(attempts, now=now), highlight=False)
     for benchmark, protocol in dict.fromkeys((row["benchmark"], row["protocol"]) for row in curve):
         rows = [row for row in curve if (row["benchmark"], row["protocol"]) == (benchmark, protocol)]
         losses = sparkline([float(row["test_loss"]) for row in rows])
@@ -48,26 +52,6 @@ def _description(trial: Mapping[str, Any]) -> str:
         f"{trial['data']}, {trial['prompts_per_step']} prompts x {trial['group_size']} a step, "
         f"learning rate {trial['learning_rate']:g}"
     )
-
-
-def _attempt_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("attempt", "state", "from step", "host", "engine", "device", "code", "message"):
-        table.add_column(name)
-    for row in attempts:
-        revision = (row["git_revision"] or row["rlsweep_version"] or "")[:10]
-        resumed = "" if row["resumed_from_step"] is None else str(row["resumed_from_step"])
-        table.add_row(
-            str(row["number"]),
-            row["state"],
-            resumed,
-            row["host"] or "",
-            row["engine"] or "",
-            row["device"] or "",
-            revision + (" (changed)" if row["git_dirty"] else ""),
-            Text(row["message"] or ""),
-        )
-    return table
 
 
 def _curve_table(curve: Sequence[Mapping[str, Any]]) -> Table:

@@ -142,6 +142,13 @@ class PlanStore:
         """Whether an attempt that this sweep launched may be alive."""
         return self._any(Attempt.sweep_id == sweep_id)
 
+    def has_waiting(self, sweep_id: int) -> bool:
+        """Whether a trial of the sweep waits for a place."""
+        waits = Trial.state.in_((TrialState.QUEUED, TrialState.RECOVERING)) & Trial.hold.is_(None)
+        found = exists().where(SweepTrial.trial_id == Trial.id, SweepTrial.sweep_id == sweep_id, waits)
+        with self._engine.connect() as connection:
+            return bool(connection.scalar(select(found)))
+
     def standing(self, trial_ids: Sequence[int]) -> list[Waiting]:
         """How these trials stand, in their order; what has an end is left out."""
         open_trials = select(Trial.id, Trial.state, Trial.hold, Trial.priority, Trial.attempts).where(

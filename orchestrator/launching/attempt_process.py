@@ -102,6 +102,12 @@ def _may_start(plan: PlanStore, trial_id: int) -> bool:
     return any(each.may_start for each in plan.standing([trial_id]))
 
 
+def is_waited_for(launch: Launch) -> bool:
+    """Whether any trial of the sweep waits for a place."""
+    plan = PlanStore(waiting(lambda: engine_of(resolve_url(None))))
+    return waiting(lambda: plan.has_waiting(launch.sweep_id) and not plan.is_draining(launch.sweep_id))
+
+
 @cache
 def engine_of(database: URL) -> Engine:
     """One a process: what asks every second must not connect anew each time."""

@@ -22,7 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.connection.outage import is_outage
 from db.errors import DatabaseError
 from db.store import PlanStore
-from orchestrator.launching.attempt_process import Launch, engine_of, run_attempt, waiting
+from orchestrator.launching.attempt_process import Launch, engine_of, is_waited_for, run_attempt, waiting
+from orchestrator.launching.gpu_room import hold_until_empty, wait_for_room
 from orchestrator.launching.other_nodes import line_to_other_nodes
 from orchestrator.launching.trial_queue import TrialQueue
 from orchestrator.sweepfile.retry import Retry
@@ -57,6 +58,10 @@ def run_trials(
     def trainable(config: dict[str, Any], url: str) -> dict[str, bool]:
         os.environ["RLSWEEP_DB"] = url
         launch = replace(by_trial[config["trial_id"]], node_id=ray.get_runtime_context().get_node_id())
+        if launch.execution.has_whole_gpus and (full := wait_for_room()):
+            tune.report({"was_tried": False, "set_aside": full})
+            hold_until_empty(lambda: is_waited_for(launch))
+            return {"was_tried": False}
         with line_to_other_nodes(launch) as line:
             return {"was_tried": run_attempt(launch, line=line)}
 
@@ -99,7 +104,7 @@ class _NotKept:
 
 
 class _FromDatabase(_NotKept, Searcher):
-    """The queue as what Ray Tune asks for its next trial."""
+    """The queue as what Ray Tune asks for its next trial. Where GPUs are set aside, a start ends before its place."""
 
     def __init__(self, queue: TrialQueue) -> None:
         super().__init__()
@@ -113,9 +118,15 @@ class _FromDatabase(_NotKept, Searcher):
         self._started[trial_id] = chosen.trial_id
         return {"trial_id": chosen.trial_id, "avoid": chosen.avoid}
 
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        if full := result.get("set_aside"):
+            print(f"Set aside until it is empty: {full}.", flush=True)
+            self._queue.ended(self._started.pop(trial_id), was_tried=False)
+
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        was_tried = error or bool(result and result.get("was_tried"))
-        self._queue.ended(self._started.pop(trial_id), was_tried=was_tried)
+        if trial_id in self._started:
+            was_tried = error or bool(result and result.get("was_tried"))
+            self._queue.ended(self._started.pop(trial_id), was_tried=was_tried)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing."""

@@ -56,6 +56,11 @@ class Execution(Strict):
         return COLOCATED_MEMORY_SHARE if self.server_gpus is None else SERVER_MEMORY_SHARE
 
     @property
+    def has_whole_gpus(self) -> bool:
+        """Whether it holds GPUs that it shares with no other trial."""
+        return bool(self.gpus) and self.trials_per_gpu == 1
+
+    @property
     def num_nodes(self) -> int:
         """Machines that a trial is on, with as many of its processes on each."""
         return self.nodes or 1

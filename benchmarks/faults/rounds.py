@@ -23,7 +23,7 @@ from orchestrator.commands.submit import EXIT_SOME_FAILED
 from tests.e2e.command_line import CommandLine
 from tests.postgresql import PostgresqlServer
 
-_PAUSE_SECONDS = (2.0, 18.0)  # between two faults
+_PAUSE_SECONDS = (5.0, 30.0)  # between two faults
 _ROUND_SECONDS = 900.0
 
 

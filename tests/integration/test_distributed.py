@@ -125,11 +125,17 @@ def test_another_number_of_processes_may_resume_it(alone: CommandLine, models: P
     assert_same_curve(alone, resumed)
 
 
+def listening(process: psutil.Process) -> set[str]:
+    """The addresses."""
+    return {each.laddr.ip for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN}
+
+
 def test_a_process_that_dies_ends_the_others(models: Path, alone: CommandLine, tmp_path: Path) -> None:
     trial = start(tmp_path / "killed", models, processes=2)
     try:
         CommandLine(tmp_path / "killed").wait_for_step(1, 2)
         (follower,) = psutil.Process(trial.pid).children()
+        assert listening(psutil.Process(trial.pid)) | listening(follower) == {"127.0.0.1"}
         follower.kill()
         output, _ = trial.communicate(timeout=60)
     finally:

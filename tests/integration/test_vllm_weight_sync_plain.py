@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from db.errors import EngineError, EnvironmentProblem
@@ -28,8 +28,8 @@ from workers.generation.vllm_engine import (
     engine_seed,
     importance_sampling_settings,
     installed_build,
+    own_rendezvous,
     process_environment,
-    reserved_rendezvous,
     shut_down_engine,
     trial_engine,
 )
@@ -149,7 +149,7 @@ def train_without_plugin(folder: Path) -> dict[str, str]:
     os.environ["VLLM_PLUGINS"] = ""
     llm = vllm_generation.LLM
     vllm_generation.LLM = partial(llm, enforce_eager=True, kv_cache_memory_bytes=2**26)  # or it compiles for 30 s
-    with reserved_rendezvous():
+    with own_rendezvous():
         trainer = build_trainer(folder, 0, NO_CORRECTION, rollouts=[])
     vllm_generation.LLM = llm
     model = trainer.vllm_generation.llm.llm_engine.model_executor.driver_worker.model_runner.model
@@ -272,18 +272,14 @@ def test_engine_seeds_differ_between_trials_and_between_ranks() -> None:
     assert all(0 <= seed < 2**32 for seed in seeds)
 
 
-def test_a_reserved_port_is_given_to_nobody_else_but_can_host_the_rendezvous() -> None:
-    names = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "WORLD_SIZE")
+def test_a_process_meets_itself_on_loopback_alone() -> None:
+    names = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "WORLD_SIZE", "TORCHELASTIC_USE_AGENT_STORE")
     before = {name: os.environ.get(name) for name in names}
-    with reserved_rendezvous() as port, reserved_rendezvous() as other, socket.socket() as stranger:
+    with own_rendezvous() as port, own_rendezvous() as other:
         assert port != other
         assert os.environ["MASTER_PORT"] == str(other)
-        with pytest.raises(OSError, match="in use"):
-            stranger.bind(("", port))
-        with socket.socket() as store:
-            store.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as torch's TCPStore does
-            store.bind(("", port))
-            store.listen()
+        listening = [each.laddr for each in psutil.Process().net_connections("inet") if each.status == "LISTEN"]
+        assert {("127.0.0.1", port), ("127.0.0.1", other)} <= set(map(tuple, listening))
         os.environ["LOCAL_RANK"] = "0"  # as TRL does
     assert {name: os.environ.get(name) for name in names} == before
 
@@ -291,7 +287,7 @@ def test_a_reserved_port_is_given_to_nobody_else_but_can_host_the_rendezvous() -
 def test_processes_started_by_a_launcher_keep_its_rendezvous(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("MASTER_PORT", "23456")
-    with reserved_rendezvous() as port:
+    with own_rendezvous() as port:
         assert port == 23456
     assert os.environ["MASTER_PORT"] == "23456"
 

@@ -14,7 +14,7 @@ from functools import partial
 from db.errors import EnvironmentProblem
 from workers.distributed.launcher_line import LauncherLine, launcher_line
 from workers.distributed.losses import Others, is_left_alone
-from workers.distributed.network import LOOPBACK, interface_variables, reserved_port
+from workers.distributed.network import interface_variables
 from workers.distributed.plans import FollowerPlan, NodePlan, Order, Rendezvous
 from workers.distributed.processes import (
     GRACE_SECONDS,
@@ -25,6 +25,7 @@ from workers.distributed.processes import (
     wait_for_followers,
 )
 from workers.failures import failure_class
+from workers.rendezvous import LOOPBACK, hosted_store
 
 # In which the reason of a loss is heard: Ray takes some time to find that a node is gone.
 _HEARING_SECONDS = 45.0
@@ -52,7 +53,8 @@ def followers(plan: FollowerPlan, *, on_loss: OnLoss, elsewhere: NodePlan, launc
     others, is_over = Others(_parties(ranks)), threading.Event()
     with ExitStack() as stack:
         line = stack.enter_context(launcher_line(launcher)) if launcher is not None else None
-        rendezvous = _rendezvous(line, port=stack.enter_context(reserved_port()))
+        address = LOOPBACK if line is None else line.address
+        rendezvous = Rendezvous(address=address, port=stack.enter_context(hosted_store(address)))
         stack.enter_context(_variables(ranks.variables(0, rendezvous) | interface_variables(rendezvous.address)))
         processes = start_followers(plan, ranks, rendezvous)
         _in_background(lambda: others.ended(wait_for_followers(processes, plan.staging)), if_any=processes)
@@ -76,10 +78,6 @@ def followers(plan: FollowerPlan, *, on_loss: OnLoss, elsewhere: NodePlan, launc
 def _parties(ranks: Ranks) -> int:
     """The other nodes, and the followers of this one together."""
     return ranks.nodes - 1 + (ranks.per_node > 1)
-
-
-def _rendezvous(line: LauncherLine | None, *, port: int) -> Rendezvous:
-    return Rendezvous(address=LOOPBACK if line is None else line.address, port=port)
 
 
 def _listen(line: LauncherLine, others: Others) -> None:

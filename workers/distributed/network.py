@@ -1,24 +1,10 @@
-"""Addresses and ports by which the processes of a trial reach each other."""
+"""The network interface by which the processes of a trial reach each other."""
 
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-LOOPBACK = "127.0.0.1"
 
 _INTERFACE = "GLOO_SOCKET_IFNAME"
-
-
-@contextmanager
-def reserved_port() -> Iterator[int]:
-    """A port that no other trial of the host is given while this one holds it; its own rendezvous may bind it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("", 0))
-        yield holder.getsockname()[1]
 
 
 def interface_variables(address: str) -> dict[str, str]:

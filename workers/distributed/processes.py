@@ -19,6 +19,7 @@ from workers.distributed.losses import Loss, most_telling
 from workers.distributed.plans import FollowerPlan, Rendezvous
 from workers.failures import class_of_death
 from workers.oom_kills import oom_kills
+from workers.rendezvous import store_variables
 from workers.spec import Execution
 
 GRACE_SECONDS = 20.0  # for a process to notice by itself that another has gone
@@ -55,8 +56,7 @@ class Ranks:
             "GROUP_RANK": str(self.node),
             "WORLD_SIZE": str(self.nodes * self.per_node),
             "LOCAL_WORLD_SIZE": str(self.per_node),
-            "MASTER_ADDR": rendezvous.address,
-            "MASTER_PORT": str(rendezvous.port),
+            **store_variables(rendezvous.address, rendezvous.port),
             # Else accelerate numbers the CPUs as if they were GPUs, and torch loads no optimizer's state onto "cpu:0".
             **({"ACCELERATE_TORCH_DEVICE": "cpu"} if self.on_cpus else {}),
         }

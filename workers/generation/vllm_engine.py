@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from db.errors import EngineError, EnvironmentProblem
 from workers.generation.vllm_cpu_weights import check_weights_are_plain
+from workers.rendezvous import LOOPBACK, hosted_store, store_variables
 
 if TYPE_CHECKING:
     from workers.spec import SamplerCorrection
@@ -93,25 +93,21 @@ def engine_seed(trial_seed: int, data_parallel_rank: int) -> int:
 
 
 @contextmanager
-def reserved_rendezvous() -> Iterator[int]:
-    """Give this process a MASTER_ADDR and a MASTER_PORT that no other trial on the host will take; yields the port.
+def own_rendezvous() -> Iterator[int]:
+    """Give this process a store of its own to meet itself in, which vLLM asks for; yields its port.
 
-    Processes started by a distributed launcher keep theirs. Otherwise the kernel picks a free port and a bound but
-    silent socket holds it until the block ends: other trials are not given it, yet the rendezvous store of this
-    process may bind it, since both sockets set SO_REUSEADDR and only one listens. RANK, LOCAL_RANK and WORLD_SIZE,
-    which TRL sets and leaves behind, are removed again: with them the next trainer built in this process would
-    believe that a launcher had started it.
+    Processes started by a distributed launcher keep theirs. RANK, LOCAL_RANK and WORLD_SIZE, which TRL sets and leaves
+    behind, are removed again: with them the next trainer built in this process would believe that a launcher had
+    started it.
     """
     if "LOCAL_RANK" in os.environ and "MASTER_PORT" in os.environ:
         yield int(os.environ["MASTER_PORT"])
         return
-    names = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "WORLD_SIZE")
-    before = {name: os.environ.pop(name) for name in names if name in os.environ}
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("", 0))
-        port: int = holder.getsockname()[1]
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    with hosted_store(LOOPBACK) as port:
+        variables = store_variables(LOOPBACK, port)
+        names = (*variables, "RANK", "LOCAL_RANK", "WORLD_SIZE")
+        before = {name: os.environ.pop(name) for name in names if name in os.environ}
+        os.environ |= variables
         try:
             yield port
         finally:
@@ -164,7 +160,7 @@ def trial_engine(
 
     vllm_generation.LLM = build_for_trial
     try:
-        with reserved_rendezvous():
+        with own_rendezvous():
             yield
     finally:
         vllm_generation.LLM = build

@@ -91,12 +91,12 @@ def _submit(
     from orchestrator.screens.submission import announce, conclude, warn_of_missing_scores
     from workers.provenance import is_dead
 
+    receivers = receivers_of(loaded.sweep.notify)
     check_all_local_data(trial.spec for trial in loaded.trials)
     loaded = identified(as_planned(loaded))
     url = resolve_url(database)
 
     # What can be refused is refused before anything is written.
-    receivers = receivers_of(loaded.sweep.notify)
     check_place(url)
     if address is None and not (database_exists(url) and all_succeeded(open_database(url), loaded.trials)):
         check_machine([trial.spec.execution for trial in loaded.trials])
@@ -109,7 +109,7 @@ def _submit(
     sweep, limits = reader.sweep(loaded.sweep.name), loaded.sweep.limits
     with (
         driver_of(engine, sweep.id, limits=limits, cluster=address) as oversight,
-        notifying(engine, sweep.id, receivers, why_stopped=oversight.why_stopped, say=console.print),
+        notifying(engine, sweep.id, receivers, why_stopped=oversight.why_stopped, say=partial(_say, console)),
     ):
         left = remaining(engine, sweep.id)
         announce(console, sweep, registration, left)
@@ -219,4 +219,8 @@ def _once_the_database_is_there(console: Console, read: Callable[[], list[TrialR
     """A database that restarts just as the last trial ends must not hide how the sweep went."""
     from db.connection.outage import wait_for_database
 
-    return wait_for_database(read, say=lambda what: console.print(what, highlight=False, markup=False))
+    return wait_for_database(read, say=partial(_say, console))
+
+
+def _say(console: Console, what: str) -> None:
+    console.print(what, highlight=False, markup=False)

@@ -1,6 +1,5 @@
 """One message to one receiver: signed, sent once, and either confirmed, refused or to be tried again.
 
-The signature is an HMAC of SHA-256 over `timestamp.body`, in a header of the form `t=<seconds>,v1=<hexadecimal>`.
 Nothing that is said of a failure holds the URL: it may be a secret.
 """
 
@@ -26,7 +25,7 @@ from urllib.request import (
 from orchestrator.notifying.receivers import Receiver
 
 SIGNATURE = "Rlsweep-Signature"
-TIMEOUT_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0  # for a connection, and then for an answer
 _MAY_COME_RIGHT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -38,11 +37,11 @@ class Unreachable(Exception):
     """The receiver could not take the message now."""
 
 
-def deliver(receiver: Receiver, body: bytes, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+def deliver(receiver: Receiver, body: bytes) -> None:
     """Send a message; returns once the receiver has confirmed it. Raises Refused or Unreachable, with the reason."""
-    request = Request(receiver.url, data=body, headers=_headers(receiver.secret, body), method="POST")  # noqa: S310
     try:
-        _opener().open(request, timeout=timeout_seconds).close()
+        request = Request(receiver.url, data=body, headers=_headers(receiver.secret, body), method="POST")  # noqa: S310
+        _opener().open(request, timeout=_TIMEOUT_SECONDS).close()
     except HTTPError as answer:
         answer.close()
         told = f"it answers {answer.code}"
@@ -57,7 +56,7 @@ def deliver(receiver: Receiver, body: bytes, *, timeout_seconds: float = TIMEOUT
 
 
 def signature(secret: bytes, body: bytes, *, timestamp: int) -> str:
-    """The header's value; `timestamp` is in seconds since 1970."""
+    """The header's value: an HMAC with SHA-256 over `timestamp.body`; `timestamp` is in seconds since 1970."""
     signed = hmac.new(secret, f"{timestamp}.".encode() + body, hashlib.sha256)
     return f"t={timestamp},v1={signed.hexdigest()}"
 

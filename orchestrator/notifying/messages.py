@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC
 from importlib.metadata import version
 
+from db.states import AttemptState
 from db.sweep_events import SweepEvent
 
 _LONGEST_MESSAGE = 1000
@@ -18,12 +18,12 @@ _ENDS = {
 
 
 def body_of(event: SweepEvent) -> bytes:
-    """The same bytes whenever the event is told."""
+    """The event as JSON. Its `id` is the same whenever it is told, and no other event's."""
     values = {
-        "id": event.number,
+        "id": f"{event.sweep}@{event.at:%Y%m%dT%H%M%S.%f}/{event.number}",
         "event": event.name,
-        "time": event.at.astimezone(UTC).isoformat(),
-        "text": sentence(event),
+        "time": event.at.isoformat(timespec="microseconds"),
+        "text": _sentence(event),
         "sweep": event.sweep,
         "trial": event.trial_id,
         "attempt": event.attempt,
@@ -39,19 +39,24 @@ def body_of(event: SweepEvent) -> bytes:
     return json.dumps(values).encode()
 
 
-def sentence(event: SweepEvent) -> str:
+def _sentence(event: SweepEvent) -> str:
     """The event as somebody would say it."""
     if event.trials is not None:
         counts = ", ".join(f"{number} {state}" for state, number in event.trials.items())
         if event.name == "sweep_finished":
             return f"{event.sweep}: every trial has an end ({counts})."
         return f"{event.sweep}: nothing launches its trials any more ({counts}). {event.message}"
-    which = f"{event.sweep}: trial {event.trial_id} ({event.model}, seed {event.seed})"
     reason = event.outcome or event.failure_class
     because = f" ({reason})" if reason else ""
-    what = _ENDS.get(event.name) or f"lost its attempt {event.attempt}"
-    told = _shortened(event.message)
-    return f"{which} {what}{because}{f': {told}' if told else '.'}"
+    message = f": {_shortened(event.message)}" if event.message else "."
+    return f"{event.sweep}: {_what_happened(event)}{because}{message}"
+
+
+def _what_happened(event: SweepEvent) -> str:
+    trial = f"trial {event.trial_id} ({event.model}, seed {event.seed})"
+    if event.name in _ENDS:
+        return f"{trial} {_ENDS[event.name]}"
+    return f"attempt {event.attempt} of {trial} {'was lost' if event.state == AttemptState.LOST else 'has failed'}"
 
 
 def _shortened(text: str | None) -> str | None:

@@ -46,7 +46,9 @@ def receivers_of(hooks: Sequence[Hook], environment: MutableMapping[str, str] = 
             problems.append(f"{place}.url_env: the environment variable {hook.url_env} {reason}")
         if url and not reason:
             names[_host(url)] += 1
-            found.append(Receiver(_name(url, names), frozenset(hook.events), url, secret.encode() if secret else None))
+            found.append(
+                Receiver(_name(url, names), frozenset(hook.events), url, os.fsencode(secret) if secret else None)
+            )
     if problems:
         raise EnvironmentProblem("Nobody can be told of this sweep:\n" + "\n".join(f"  {each}" for each in problems))
     for variable in variables_of(hooks):

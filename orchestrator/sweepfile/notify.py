@@ -13,6 +13,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from workers.spec import Strict, Text
 
+_LONGEST_HOST = 253  # by RFC 1035
+
 EventName = Literal[
     "trial_succeeded",
     "trial_stopped",
@@ -71,7 +73,8 @@ def reason_against_url(url: str) -> str | None:
         return "is no URL"
     if parts.scheme not in ("http", "https"):
         return "is no URL that begins with https:// or http://"
-    if not parts.hostname or port == 0 or not url.isascii() or any(not "!" <= each <= "~" for each in url):
+    host = parts.hostname or ""
+    if not 0 < len(host) <= _LONGEST_HOST or port == 0 or not all("!" <= each <= "~" for each in url):
         return "is no URL of a host"
     if parts.username is not None or parts.fragment:
         return "has a user name or a fragment, which are not sent; the receiver knows us by the signature"

@@ -11,14 +11,19 @@ from typing import Any
 import psutil
 import pytest
 from ray.cluster_utils import Cluster
+from ray.job_submission import JobSubmissionClient
 from sqlalchemy import URL
 
 from tests.e2e.command_line import CommandLine, is_running, kill_group, tiny_folder
 from tests.soak import needs_a_quiet_machine
+from tests.webhook_receiver import WebhookReceiver, webhook_receiver
 from workers.provenance import code_revision
 
 STEPS = 40
-SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1, 2]", "--set", f"budgets.at=[{STEPS}]")
+SUBMIT = (
+    "submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1, 2]", "--set", f"budgets.at=[{STEPS}]",
+    "--set", "notify=[{url_env: HOOK, events: [sweep_finished]}]",
+)  # fmt: skip
 NODE = {"object_store_memory": 80 * 2**20}
 
 pytestmark = [pytest.mark.timeout(600), needs_a_quiet_machine]
@@ -47,8 +52,15 @@ def folder(tmp_path: Path, made_models: Path, postgresql_url: URL) -> CommandLin
     return tiny_folder(tmp_path, made_models, server=postgresql_url)
 
 
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookReceiver]:
+    with webhook_receiver() as started:
+        monkeypatch.setenv("HOOK", started.url)
+        yield started
+
+
 def test_a_node_that_dies_costs_a_trial_its_steps_since_the_last_checkpoint_and_nothing_else(
-    folder: CommandLine, cluster: Cluster
+    cluster: Cluster, folder: CommandLine, receiver: WebhookReceiver
 ) -> None:
     dashboard = f"http://{cluster.webui_url}"
     sent = folder.run(*SUBMIT, "--detach", "--address", dashboard)
@@ -68,7 +80,11 @@ def test_a_node_that_dies_costs_a_trial_its_steps_since_the_last_checkpoint_and_
         folder.wait_until(lambda: not is_running(pid), "the attempt on that node is gone")
         output, _ = log.communicate(timeout=240)
         assert "2 succeeded in" in output, output
-        assert "postgresql" not in output, "the database's URL is in nobody's log"
+        assert receiver.names == ["sweep_finished"]
+        shown = f"{output} {JobSubmissionClient(dashboard).list_jobs()}"
+        assert "orchestrator.launching.sent_job" in shown
+        for secret in ("postgresql", receiver.url):
+            assert secret not in shown, "what is secret is in nobody's log, nor among the settings of the job"
     finally:
         kill_group(log)
     attempts = folder.rows("SELECT trial_id, number, state, git_revision FROM attempt ORDER BY trial_id, number")

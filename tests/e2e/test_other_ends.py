@@ -1,9 +1,11 @@
 """One sweep whose trials end in three other ways: short of GPU memory at first, stopped by a health gate, destroyed.
 
-A receiver of webhooks is told of it."""
+A receiver of webhooks is told of it.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +16,13 @@ from tests.e2e.command_line import CommandLine, tiny_folder
 from tests.webhook_receiver import WebhookReceiver, webhook_receiver
 
 # Python runs this in every process at its start. In trial 1's own it puts a limit where a GPU would have one: on the
-# sequences that are trained on at once, 32 of an update; torch raises the same there. The warm-up has 128.
+# sequences that are trained on at once, 32 of an update; torch raises the same there. The warm-up has 128. An attempt
+# leaves in a file what it has inherited.
 FAULT = """
-import sys
+import json, os, sys
+if "workers.attempt" in sys.orig_argv:
+    with open(os.path.join(os.path.dirname(__file__), f"{os.getpid()}.json"), "w") as file:
+        json.dump(dict(os.environ), file)
 if "workers.attempt" in sys.orig_argv and "--trial-id=1" in sys.orig_argv:
     import torch
     look_up = torch.nn.functional.embedding
@@ -53,6 +59,10 @@ def ended(
     (rlsweep.folder / "fault" / "sitecustomize.py").write_text(FAULT)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(rlsweep.folder / "fault"))
+        refused = rlsweep.run(*SUBMIT, "--set", f"notify={NOTIFY}")
+        assert refused.returncode == 1, refused.stdout
+        assert "notify[0].url_env: the environment variable HOOK is not set, or empty" in refused.stderr
+        assert not rlsweep.folder.joinpath("rlsweep.db").exists(), "nothing has begun"
         environment.setenv("HOOK", receiver.url)
         environment.setenv("HOOK_SECRET", SECRET)
         done = rlsweep.run(*SUBMIT, "--set", f"axes.when={RULES}", "--set", f"notify={NOTIFY}")
@@ -105,6 +115,13 @@ def test_a_receiver_is_told_of_every_end_that_it_asked_for_and_signed(
         sent_at = int(headers[SIGNATURE].partition(",")[0].removeprefix("t="))
         assert headers[SIGNATURE] == signature(SECRET.encode(), body, timestamp=sent_at)
     assert "was not told" not in output
+
+
+def test_attempts_do_not_inherit_what_only_the_driver_is_to_know(ended: tuple[CommandLine, str]) -> None:
+    rlsweep, _ = ended
+    inherited = [json.loads(file.read_text()) for file in rlsweep.folder.joinpath("fault").glob("*.json")]
+    assert len(inherited) >= 5, "three attempts at trial 1, one at each other"
+    assert all("PYTHONPATH" in each and each.keys().isdisjoint({"HOOK", "HOOK_SECRET"}) for each in inherited)
 
 
 def test_neither_the_url_nor_the_secret_of_a_receiver_is_in_any_file(

@@ -50,6 +50,7 @@ def test_every_variable_that_is_missing_is_named_and_none_is_shown() -> None:
         ({"url": "https://me:pass@example.org/"}, "has a user name or a fragment"),
         ({"url": "file:///etc/passwd"}, "begins with https:// or http://"),
         ({"url": "http://"}, "is no URL of a host"),
+        ({"url": f"http://{'a' * 254}"}, "is no URL of a host"),
         ({"url": "http://example.org/a b"}, "is no URL of a host"),
         ({"url": "http://[::1"}, "is no URL"),
         ({"url": "http://example.org:99999"}, "is no URL"),

@@ -20,6 +20,7 @@ NAMES = (
     "store_beside_others",
     "csv_import",
     "store_queries",
+    "launching",
 )
 
 if __name__ == "__main__":

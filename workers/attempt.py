@@ -55,7 +55,8 @@ _EXIT_CODES = {
 _LOOK_SECONDS = 1.0
 
 
-def main() -> int:
+def main(run_it: Callable[..., AttemptState] = run_trial) -> int:
+    """The exit code. `run_it` is called as `run_trial` is, once the trial is claimed."""
     parser = argparse.ArgumentParser(prog="python -m workers.attempt", description=__doc__)
     parser.add_argument("--sweep-id", type=int, required=True)
     parser.add_argument("--trial-id", type=int, required=True)
@@ -102,7 +103,7 @@ def main() -> int:
         if spec.health.stall_minutes is not None:
             watch_for_stall(heartbeat, minutes=spec.health.stall_minutes, on_stall=partial(on_loss, "timeout"))
         run = partial(
-            run_trial,
+            run_it,
             spec,
             store=store,
             reader=reader,

@@ -39,7 +39,10 @@ _KNOWN_ENDS = (EXIT_SUCCEEDED, EXIT_STOPPED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT
 
 @dataclass(frozen=True)
 class Launch:
-    """A trial to be run, and where its files are; `checkpoints` is a folder or the URL of a place in a store."""
+    """A trial to be run, and where its files are; `checkpoints` is a folder or the URL of a place in a store.
+
+    `program` is the module that its process runs, with the command line of `workers.attempt`.
+    """
 
     sweep_id: int
     trial_id: int
@@ -48,6 +51,7 @@ class Launch:
     checkpoints: str
     execution: Execution
     node_id: str | None = None  # of the node that it was given
+    program: str = "workers.attempt"
 
 
 def run_attempt(launch: Launch, *, line: int | None = None) -> bool:
@@ -145,7 +149,7 @@ def _command(launch: Launch, line: int | None) -> list[str]:
     return [
         sys.executable,
         "-m",
-        "workers.attempt",
+        launch.program,
         f"--sweep-id={launch.sweep_id}",
         f"--trial-id={launch.trial_id}",
         f"--models-folder={launch.models_folder}",

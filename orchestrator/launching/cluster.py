@@ -31,6 +31,7 @@ _TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C drains the sweep; see orchestrator.launching.drive
     "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # for a restart of its own, which nobody asks for, it would save all trials
 }
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",

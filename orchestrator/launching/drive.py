@@ -55,7 +55,14 @@ def drive(
         try:
             with _ray(engine.url, address, launches):
                 run = partial(
-                    _run, launches, engine.url, retry=retry, at_a_time=at_a_time, folder=ray_folder, oversight=oversight
+                    _run,
+                    launches,
+                    engine.url,
+                    retry=retry,
+                    at_a_time=at_a_time,
+                    has_own_ray=address is None,
+                    folder=ray_folder,
+                    oversight=oversight,
                 )
                 _in_background(run, watch)
                 if not (interrupted.is_set() or oversight.limit or oversight.is_replaced):
@@ -90,6 +97,7 @@ def _run(
     *,
     retry: Retry,
     at_a_time: int | None,
+    has_own_ray: bool,
     folder: Path,
     oversight: Oversight,
 ) -> None:
@@ -101,6 +109,8 @@ def _run(
         database=database,
         retry=retry,
         max_concurrent=at_a_time,
+        # A new worker imports Ray Tune for seconds; but on a cluster, a place that waits is kept from others.
+        keeps_places=has_own_ray,
         storage_folder=folder,
         is_replaced=lambda: oversight.is_replaced,
     )

@@ -37,12 +37,14 @@ def run_trials(
     database: URL,
     retry: Retry,
     max_concurrent: int | None,
+    keeps_places: bool,
     storage_folder: Path,
     is_replaced: Callable[[], bool],
 ) -> None:
     """Run the trials until none is left that could go on, or another driver has taken over.
 
-    What became of them is in the database.
+    `keeps_places`: a Ray worker whose attempt has ended stays for the next, with its place, even if none is ready. What
+    became of the trials is in the database.
     """
     by_trial = {launch.trial_id: launch for launch in launches}
     plan = PlanStore(engine_of(database))
@@ -72,7 +74,7 @@ def run_trials(
         tune.with_resources(with_url, resources),
         tune_config=tune.TuneConfig(
             search_alg=_FromDatabase(queue), num_samples=_WITHOUT_END, max_concurrent_trials=max_concurrent,
-            reuse_actors=False,
+            reuse_actors=keeps_places,
         ),
         run_config=tune.RunConfig(
             name="rlsweep",

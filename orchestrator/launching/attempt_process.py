@@ -41,7 +41,8 @@ _KNOWN_ENDS = (EXIT_SUCCEEDED, EXIT_STOPPED, EXIT_FAILED, EXIT_INTERRUPTED, EXIT
 class Launch:
     """A trial to be run, and where its files are; `checkpoints` is a folder or the URL of a place in a store.
 
-    `program` is the module that its process runs, with the command line of `workers.attempt`.
+    `program` is the module that its process runs, with the command line of `workers.attempt`. Its GPUs are waited for,
+    until they are empty, for `gpu_wait_seconds`.
     """
 
     sweep_id: int
@@ -52,6 +53,7 @@ class Launch:
     execution: Execution
     node_id: str | None = None  # of the node that it was given
     program: str = "workers.attempt"
+    gpu_wait_seconds: float = 120.0
 
 
 def run_attempt(launch: Launch, *, line: int | None = None) -> bool:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 # With nothing on it a GPU has some hundred MiB in use, the driver's own.
 _EMPTY_SHARE = 0.05
-_WAIT_SECONDS = 120.0
 _LOOK_SECONDS = 2.0
 _ANSWER_SECONDS = 60.0
 _QUERY = ("--query-gpu=index,memory.used,memory.total", "--format=csv,noheader,nounits")
@@ -37,7 +36,7 @@ class GpuMemory:
         return f"GPU {self.index} has {self.used / 1024:.1f} of {self.total / 1024:.1f} GiB in use"
 
 
-def wait_for_room(*, seconds: float = _WAIT_SECONDS) -> str | None:
+def wait_for_room(*, seconds: float) -> str | None:
     """Return None once all GPUs that this process may see are empty; after `seconds`, a sentence about the others."""
     deadline = time.monotonic() + seconds
     while full := full_gpus():

@@ -60,7 +60,7 @@ def run_trials(
     def trainable(config: dict[str, Any], url: str) -> dict[str, bool]:
         os.environ["RLSWEEP_DB"] = url
         launch = replace(by_trial[config["trial_id"]], node_id=ray.get_runtime_context().get_node_id())
-        if launch.execution.has_whole_gpus and (full := wait_for_room()):
+        if launch.execution.has_whole_gpus and (full := wait_for_room(seconds=launch.gpu_wait_seconds)):
             tune.report({"was_tried": False, "set_aside": full})
             hold_until_empty(lambda: is_waited_for(launch))
             return {"was_tried": False}

@@ -32,7 +32,7 @@ def test_only_the_gpus_that_were_given_are_looked_at(gpus: Path, monkeypatch: py
     gpus.write_text("0, 60000, 81559\n1, 540, 81559\n2, 4100, 81559\n")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     assert gpu_room.full_gpus() == []
-    assert gpu_room.wait_for_room() is None
+    assert gpu_room.wait_for_room(seconds=60) is None
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
     told = "GPU 0 has 58.6 of 79.6 GiB in use; GPU 2 has 4.0 of 79.6 GiB in use"
     assert gpu_room.wait_for_room(seconds=0.1) == told

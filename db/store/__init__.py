@@ -18,7 +18,8 @@ from db.store.attempts import AttemptStore, claim
 from db.store.driving import DriverStore
 from db.store.fits import FitStore
 from db.store.imports import ImportStore
-from db.store.plan import PlanStore, Registration
+from db.store.plan import PlanStore
+from db.store.registering import Registration
 from db.store.steering import SteeringStore
 from db.store.webhooks import WebhookStore
 

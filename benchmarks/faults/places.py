@@ -26,7 +26,8 @@ from tests.e2e.command_line import CommandLine, kill_group, tiny_folder
 from tests.postgresql import PostgresqlServer
 
 _AWAY_SECONDS = 8.0  # how long a server that was killed is away, at most
-_NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+# Nodes of one machine: each has its agent listen on a port of its own.
+_NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "dashboard_agent_listen_port": 0}
 
 
 class Place:

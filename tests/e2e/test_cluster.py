@@ -24,7 +24,8 @@ SUBMIT = (
     "submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1, 2]", "--set", f"budgets.at=[{STEPS}]",
     "--set", "notify=[{url_env: HOOK, events: [sweep_finished]}]",
 )  # fmt: skip
-NODE = {"object_store_memory": 80 * 2**20}
+# Nodes of one machine: each has its agent listen on a port of its own.
+NODE = {"object_store_memory": 80 * 2**20, "dashboard_agent_listen_port": 0}
 
 pytestmark = [pytest.mark.timeout(600), needs_a_quiet_machine]
 

@@ -16,7 +16,8 @@ from tests.e2e.command_line import CommandLine, is_running, kill_group, tiny_fol
 STEPS = 60
 SUBMIT = ("submit", "tiny.yaml", "--set", "model=[small]", "--set", "seed=[1]", "--set", f"budgets.at=[{STEPS}]")
 ON_TWO_NODES = ("--set", "resources={processes: 2, nodes: 2, micro_batch: 4}")
-NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+# Nodes of one machine: each has its agent listen on a port of its own.
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "dashboard_agent_listen_port": 0}
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -5,7 +5,6 @@ A process that is lost takes the attempt with it: the others would wait for it u
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +23,7 @@ from workers.distributed.processes import (
     start_followers,
     wait_for_followers,
 )
+from workers.environment_variables import environment_variables
 from workers.failures import failure_class
 from workers.rendezvous import LOOPBACK, hosted_store
 
@@ -55,7 +55,8 @@ def followers(plan: FollowerPlan, *, on_loss: OnLoss, elsewhere: NodePlan, launc
         line = stack.enter_context(launcher_line(launcher)) if launcher is not None else None
         address = LOOPBACK if line is None else line.address
         rendezvous = Rendezvous(address=address, port=stack.enter_context(hosted_store(address)))
-        stack.enter_context(_variables(ranks.variables(0, rendezvous) | interface_variables(rendezvous.address)))
+        variables = ranks.variables(0, rendezvous) | interface_variables(rendezvous.address)
+        stack.enter_context(environment_variables(variables))
         processes = start_followers(plan, ranks, rendezvous)
         _in_background(lambda: others.ended(wait_for_followers(processes, plan.staging)), if_any=processes)
         if line is not None:
@@ -91,18 +92,6 @@ def _end_if_unnoticed(others: Others, is_over: threading.Event, on_loss: OnLoss)
         assert loss is not None
         if not is_over.is_set():
             on_loss(loss.failure, loss.message)
-
-
-@contextmanager
-def _variables(those: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ[name] for name in those if name in os.environ}
-    os.environ |= those
-    try:
-        yield
-    finally:
-        for name in those:
-            os.environ.pop(name, None)
-        os.environ |= before
 
 
 def _in_background(work: Callable[[], None], *, if_any: Processes | None = None) -> None:

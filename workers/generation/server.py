@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from db.errors import EngineError
+from workers.environment_variables import environment_variables
 from workers.generation.server_command import HOST, server_command, server_environment
 from workers.spec import TrialSpec
 
@@ -143,15 +144,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _reached_by_loopback() -> Iterator[None]:
     """TRL's client asks vLLM for this machine's address, and `requests` for a proxy."""
     exempt = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), HOST)))
-    changes = {"VLLM_HOST_IP": HOST, "NO_PROXY": exempt, "no_proxy": exempt}
-    before = {name: os.environ[name] for name in changes if name in os.environ}
-    os.environ |= changes
-    try:
+    with environment_variables({"VLLM_HOST_IP": HOST, "NO_PROXY": exempt, "no_proxy": exempt}):
         yield
-    finally:
-        for name in changes:
-            os.environ.pop(name, None)
-        os.environ |= before
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
 from db.errors import EngineError, EnvironmentProblem
+from workers.environment_variables import environment_variables
 from workers.generation.vllm_cpu_weights import check_weights_are_plain
 from workers.rendezvous import LOOPBACK, hosted_store, store_variables
 
@@ -103,17 +104,11 @@ def own_rendezvous() -> Iterator[int]:
     if "LOCAL_RANK" in os.environ and "MASTER_PORT" in os.environ:
         yield int(os.environ["MASTER_PORT"])
         return
-    with hosted_store(LOOPBACK) as port:
-        variables = store_variables(LOOPBACK, port)
-        names = (*variables, "RANK", "LOCAL_RANK", "WORLD_SIZE")
-        before = {name: os.environ.pop(name) for name in names if name in os.environ}
-        os.environ |= variables
-        try:
-            yield port
-        finally:
-            for name in names:
-                os.environ.pop(name, None)
-            os.environ |= before
+    with (
+        hosted_store(LOOPBACK) as port,
+        environment_variables(store_variables(LOOPBACK, port), without=("RANK", "LOCAL_RANK", "WORLD_SIZE")),
+    ):
+        yield port
 
 
 @contextmanager

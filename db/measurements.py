@@ -42,7 +42,8 @@ class MeasuredAttempt:
     Tokens are those of all completions together, `scored_problems` those of all evaluations. `wall_seconds` are from
     its claim to its end: None while it runs, and where it was lost, of which nobody knows when that was. Of an attempt
     that is not `is_wholly_live` later attempts took steps again, so its wall time holds more than what is summed here.
-    `execution` is what it was run with where that is not the default.
+    `execution` is what it was run with where that is not the default, `peak_memory_bytes` the most of any step, on one
+    of its GPUs or of the host.
     """
 
     trial_id: int
@@ -60,6 +61,7 @@ class MeasuredAttempt:
     completion_tokens: float | None
     flops: float | None
     step_seconds: float | None
+    peak_memory_bytes: int | None
     scored_problems: float | None
     evaluation_seconds: float | None
 
@@ -147,6 +149,7 @@ def _sums_of_steps(trial_ids: Sequence[int]) -> Any:
             _whole(step.completion_tokens).label("completion_tokens"),
             _whole(flops).label("flops"),
             _whole(step.step_seconds).label("step_seconds"),
+            func.max(step.peak_memory_bytes).label("peak_memory_bytes"),
         )
         .where(step.trial_id.in_(trial_ids))
         .group_by(step.trial_id, step.attempt)
@@ -193,6 +196,7 @@ def _measured(attempt: RowMapping, steps: RowMapping, evaluations: RowMapping | 
         completion_tokens=steps["completion_tokens"],
         flops=steps["flops"],
         step_seconds=steps["step_seconds"],
+        peak_memory_bytes=steps["peak_memory_bytes"],
         scored_problems=0.0 if evaluations is None else evaluations["scored_problems"],
         evaluation_seconds=0.0 if evaluations is None else evaluations["evaluation_seconds"],
     )

@@ -91,7 +91,8 @@ class OnGpus:
 class KindPlan:
     """One trial of a kind. On a CPU `on_gpus` and `gpu_hours` are None, elsewhere `cpu_memory` is.
 
-    `wall_hours` is None where nobody has measured.
+    `wall_hours` is None where nobody has measured, and so is `measured_memory_bytes`: the most that trials like it have
+    taken of one such GPU.
     """
 
     kind: Kind
@@ -105,6 +106,7 @@ class KindPlan:
     gpu_hours: Interval | None
     wall_hours: Interval | None
     storage: CheckpointStorage
+    measured_memory_bytes: int | None = None
 
     @property
     def gpus(self) -> float:
@@ -184,6 +186,7 @@ def plan_kind(
             keep_newest=spec.execution.checkpoints_kept,
             lora=training.lora,
         ),
+        measured_memory_bytes=None if on_gpus is None else known.peak_memory_of(kind, on_gpus.gpu),
     )
 
 

@@ -1,9 +1,9 @@
-"""What trials in the database tell of those that are planned: how far they are, their lengths and their speed.
+"""What trials in the database tell of those that are planned: how far they are, their lengths, speed and memory.
 
 What is measured counts for trials of the same kind only. For lengths that is the same model on the same data with
 the same limits, whatever the algorithm; for the speed on GPUs the same model, trained in the same way, on the same
-GPU; for the time on a CPU the same model and batch with the same passes over it, run in the same way. The newest
-trials of a kind speak for it.
+GPU; for the memory there both of that; for the time on a CPU the same model and batch with the same passes over it,
+run in the same way. The newest trials of a kind speak for it.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class KnownRuns:
     scores: Mapping[str, ScoreCounts] = field(default_factory=dict)
     lengths: Mapping[str, ExpectedLengths] = field(default_factory=dict)
     utilisations: Mapping[tuple[str, Speed], Utilisation] = field(default_factory=dict)
+    peak_memory: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by the GPU's name
     paces: Mapping[tuple[str, Running], Sequence[CpuPace]] = field(default_factory=dict)
 
     def lengths_of(self, kind: Kind) -> ExpectedLengths | None:
@@ -61,6 +62,10 @@ class KnownRuns:
         """The share of the GPU's peak that trials of this model reached, with a server of their own or without."""
         key = (_speed_key(kind.science), (gpu.name, kind.spec.execution.server_gpus is not None))
         return self.utilisations.get(key) if self.utilisations else None
+
+    def peak_memory_of(self, kind: Kind, gpu: GpuType) -> int | None:
+        """The most bytes that a trial like these took of one such GPU."""
+        return self.peak_memory.get((_memory_key(kind.science), gpu.name)) if self.peak_memory else None
 
     def cpu_hours_of(self, kind: Kind, *, steps: int, scored_problems: int) -> Interval | None:
         """How long a trial like these takes on a CPU, from its start to its end."""
@@ -92,12 +97,13 @@ def known_runs(measurements: Measurements, kinds: Sequence[Kind]) -> KnownRuns:
             for key, of_key in runs.items()
             for speed, shares in _shares(of_key).items()
         },
+        peak_memory={(key, gpu): most for key, of_key in runs.items() for gpu, most in _peak_memory(of_key).items()},
         paces={(key, running): paces for key, of_key in runs.items() for running, paces in paces_of(of_key).items()},
     )
 
 
-def _keys(science: Science) -> tuple[str, str, str]:
-    return _lengths_key(science), _speed_key(science), _pace_key(science)
+def _keys(science: Science) -> tuple[str, ...]:
+    return _lengths_key(science), _speed_key(science), _memory_key(science), _pace_key(science)
 
 
 def _lengths_key(science: Science) -> str:
@@ -108,6 +114,10 @@ def _lengths_key(science: Science) -> str:
 
 def _speed_key(science: Science) -> str:
     return _text("speed", science["model"], science.get("lora"))
+
+
+def _memory_key(science: Science) -> str:
+    return _text("memory", _lengths_key(science), science.get("lora"))
 
 
 def _pace_key(science: Science) -> str:
@@ -152,3 +162,13 @@ def _shares(runs: Iterable[Sequence[MeasuredAttempt]]) -> dict[Speed, list[float
             if share <= 1:
                 shares.setdefault((gpu.name, has_server), []).append(share)
     return shares
+
+
+def _peak_memory(runs: Iterable[Sequence[MeasuredAttempt]]) -> dict[str, int]:
+    """By the name of the GPU, of trials that trained on one: with more of them each has a part of the weights."""
+    most: dict[str, int] = {}
+    for attempt in (attempt for run in runs for attempt in run):
+        gpu = gpu_of_device(attempt.device or "")
+        if gpu is not None and attempt.peak_memory_bytes and (attempt.num_gpus or 0) <= 1:
+            most[gpu.name] = max(most.get(gpu.name, 0), attempt.peak_memory_bytes)
+    return most

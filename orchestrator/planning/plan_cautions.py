@@ -9,6 +9,7 @@ from typing import NamedTuple
 from orchestrator.planning.hours import ASSUMED_UTILISATION
 from orchestrator.planning.kind_plan import KindPlan
 from orchestrator.planning.local_data import last_prompts, local_data_facts
+from orchestrator.planning.placing_case import USABLE_SHARE
 from orchestrator.planning.scoring import ASSUMED_HELDOUT_PROBLEMS
 from orchestrator.planning.totals import Totals
 from orchestrator.planning.trial_plan import PlannedKind
@@ -40,6 +41,7 @@ def cautions(
         _budgets_in_one_step,
         _little_memory,
         _engine_share,
+        _measured_memory,
         _too_small_for_a_gpu,
         _unknown_heldout_problems,
         _drawn_again,
@@ -144,6 +146,21 @@ def _engine_share(plan: KindPlan) -> Caution | None:
             weight=least - share,
         )
     return None
+
+
+def _measured_memory(plan: KindPlan) -> Caution | None:
+    """What trials have taken of a GPU, against how many are to share one."""
+    if plan.on_gpus is None or plan.measured_memory_bytes is None or plan.on_gpus.placement.all_gpus > 1:
+        return None
+    sharing, memory = plan.kind.spec.execution.trials_per_gpu, plan.on_gpus.gpu.memory_bytes
+    room = max(math.floor(USABLE_SHARE * memory / plan.measured_memory_bytes), 1)
+    if sharing <= room:
+        return None
+    return Caution(
+        f"trials like it have taken {plan.measured_memory_bytes / GIGABYTE:.3g} GB of a {plan.on_gpus.gpu.name}, and "
+        f"{sharing} are to share one: {room} at most {'fits' if room == 1 else 'fit'}",
+        weight=sharing / room,
+    )
 
 
 def _too_small_for_a_gpu(plan: KindPlan) -> Caution | None:

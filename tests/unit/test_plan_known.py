@@ -54,6 +54,7 @@ def run(
     device: str = H100,
     num_gpus: float = 1.0,
     prompts: int = 128,
+    peak_memory: int = 1 << 33,
     execution: dict[str, Any] | None = None,
 ) -> AttemptStore:
     """An attempt at the trial of that position: steps of 10^16 FLOPs at that share of an H100's peak."""
@@ -66,6 +67,7 @@ def run(
     costs: dict[str, Any] = {
         "samples": prompts, "prompt_tokens": completions * tokens[0], "completion_tokens": completions * tokens[1],
         "generation_flops": 1e15, "train_flops": 9e15, "step_seconds": seconds,
+        "peak_memory_bytes": peak_memory,
     }  # fmt: skip
     store.record(*(
         step(n, **costs, cumulative_samples=prompts * n, cumulative_flops=1e16 * n, cumulative_seconds=seconds * n)
@@ -235,3 +237,22 @@ def test_the_json_says_what_was_measured(database: Engine) -> None:
     assert first["on_gpus"]["utilisation"]["source"] == "measured"
     assert first["on_gpus"]["utilisation"]["num_trials"] == 1
     assert (third["cached"], third["on_gpus"]["utilisation"]["source"]) == ("new", "assumed")
+
+
+def test_trials_that_are_to_share_a_gpu_are_held_against_what_trials_like_them_took_of_one(database: Engine) -> None:
+    def cautions(sharing: int) -> list[str]:
+        plan = planned(database, sweep("single_gpu", f"resources={{gpus: 1, trials_per_gpu: {sharing}}}"))
+        return [warning for warning in plan.warnings if "trials like it have taken" in warning]
+
+    registered = register(database, sweep())
+    run(database, registered, 0, all_of(3), peak_memory=30_000_000_000)
+    assert cautions(2) == []
+    assert cautions(3) == ["trials like it have taken 30 GB of a H100-80GB, and 3 are to share one: 2 at most fit"]
+
+
+def test_an_engine_takes_its_share_of_the_part_that_a_trial_has() -> None:
+    (alone, *_), (shared, *_) = (
+        sweep("single_gpu", f"resources={{gpus: 1, trials_per_gpu: {n}}}").trials for n in (1, 3)
+    )
+    assert alone.spec.execution.engine_memory_share == pytest.approx(0.3)
+    assert shared.spec.execution.engine_memory_share == pytest.approx(0.1)

@@ -50,10 +50,12 @@ class Execution(Strict):
 
     @property
     def engine_memory_share(self) -> float:
-        """The share of a GPU that vLLM takes: little beside the training, nearly all where it is alone."""
+        """The share of a GPU that vLLM takes: little beside the training, of its part where trials share it; nearly all
+        where it is alone.
+        """
         if self.gpu_memory_utilization is not None:
             return self.gpu_memory_utilization
-        return COLOCATED_MEMORY_SHARE if self.server_gpus is None else SERVER_MEMORY_SHARE
+        return COLOCATED_MEMORY_SHARE / self.trials_per_gpu if self.server_gpus is None else SERVER_MEMORY_SHARE
 
     @property
     def has_whole_gpus(self) -> bool:

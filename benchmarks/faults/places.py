@@ -33,6 +33,8 @@ _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "dashboard_agent_list
 class Place:
     """A folder with the sweep in it, and its driver. A fault returns whether there was something to kill."""
 
+    name = "own Ray"
+
     def __init__(self, rlsweep: CommandLine, moments: Random, address: str | None = None) -> None:
         self.rlsweep = rlsweep
         self.moments = moments
@@ -52,6 +54,10 @@ class Place:
     def faults(self) -> dict[str, Callable[[], bool]]:
         """By what is killed."""
         return {"driver": self.kill_driver, "trial process": self.kill_trial, "raylet": self.kill_raylet}
+
+    def named(self, fault: str) -> str:
+        """The fault with where it happens."""
+        return f"{fault} ({self.name})"
 
     def kill_driver(self) -> bool:
         """And with it, where Ray is its own, nothing else: that all of it ends too is what is looked at."""
@@ -80,6 +86,8 @@ class Place:
 
 class ClusterPlace(Place):
     """A head that runs no trials, nodes with room for one each, and a database server that all of them reach."""
+
+    name = "cluster"
 
     def __init__(self, rlsweep: CommandLine, moments: Random, cluster: Any, server: PostgresqlServer) -> None:
         self._cluster = cluster

@@ -72,7 +72,7 @@ def _round(tally: Tally, folder: Path, reference: CommandLine, *, moments: Rando
     tally.problems += [f"round {tally.rounds}: {each}" for each in problems]
     killed = ", ".join(f"{number} x {what}" for what, number in (tally.faults - before).items())
     print(
-        f"round {tally.rounds}, {type(place).__name__}, {time.monotonic() - began:.0f} s: {killed or 'nothing'}",
+        f"round {tally.rounds}, {time.monotonic() - began:.0f} s: {killed or 'nothing'}",
         flush=True,
     )
     for each in problems:
@@ -105,8 +105,9 @@ def _disturb(place: Place, counts: Counter[str]) -> list[str]:
             print(f"  a driver ended with {ended}: {_last_line(place.log)}", flush=True)
             place.start_driver()
         if time.monotonic() >= next_fault:
-            what = min(place.faults, key=lambda each: (counts[each], place.moments.random()))
-            counts[what] += place.faults[what]()
+            # What was killed least in such a place, so that everything is killed about as often.
+            what = min(place.faults, key=lambda each: (counts[place.named(each)], place.moments.random()))
+            counts[place.named(what)] += place.faults[what]()
             next_fault = time.monotonic() + place.moments.uniform(*_PAUSE_SECONDS)
     return [f"the sweep did not end within {_ROUND_SECONDS:.0f} s; its driver's last line: {_last_line(place.log)}"]
 

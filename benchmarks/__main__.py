@@ -21,6 +21,7 @@ NAMES = (
     "csv_import",
     "store_queries",
     "launching",
+    "faults",
 )
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.launching.attempt_process import Launch, _environment
+from orchestrator.launching.attempt_process import Launch, environment_of
 from workers.spec import Execution
 
 
@@ -13,7 +13,7 @@ def launched(**execution: object) -> dict[str, str]:
         sweep_id=1, trial_id=1, models_folder="m", trial_folder="t", checkpoints="c",
         execution=Execution.model_validate(execution),
     )  # fmt: skip
-    return _environment(launch)
+    return environment_of(launch)
 
 
 def test_a_trial_without_gpus_sees_none(monkeypatch: pytest.MonkeyPatch) -> None:

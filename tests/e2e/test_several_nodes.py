@@ -58,7 +58,8 @@ def test_a_trial_on_two_nodes_goes_on_with_another_when_one_of_them_dies(
     try:
         rlsweep.wait_for_step(1, 4)
         leader = psutil.Process(rlsweep.living_pid(1))
-        (other,) = (each for each in psutil.process_iter() if "workers.distributed.node" in each.cmdline())
+        every = psutil.process_iter(["cmdline"])  # None of one that ends meanwhile
+        (other,) = (each for each in every if "workers.distributed.node" in (each.info["cmdline"] or ()))
         assert raylet_above(other) != raylet_above(leader)
         of_the_node = [other, *other.children(recursive=True)]
         (node,) = (each for each in cluster.worker_nodes if raylet_of(each) == raylet_above(other))

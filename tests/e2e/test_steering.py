@@ -30,12 +30,12 @@ def test_what_is_asked_in_another_terminal_is_done_by_the_sweep_that_runs(folder
     driver = folder.start(*SUBMIT)
     try:
         folder.wait_for_step(1, 2)
-        paused = folder.run("pause", "tiny", "--state", "running")
-        assert paused.stdout == "1 trial of tiny paused (1); 1 of them at the end of the step.\n"
         assert folder.json("cancel", "tiny", "--where", "seed=2,3") == [
             {"trial_id": 2, "state": "cancelled", "hold": "cancel"},
             {"trial_id": 3, "state": "cancelled", "hold": "cancel"},
         ]
+        paused = folder.run("pause", "tiny", "--state", "running")
+        assert paused.stdout == "1 trial of tiny paused (1); 1 of them at the end of the step.\n"
         folder.wait_for_rows("SELECT 1 FROM trial WHERE id = 1 AND state = 'paused'", "trial 1 pauses")
         assert "Nothing changes" in folder.run("pause", "tiny", "--trial", "1").stdout
         assert driver.poll() is None, "as long as a trial is paused it may be resumed"
